@@ -1,0 +1,174 @@
+# Warren's build: one file, not recursive. Everything lands in $(B) (build/, or build/<sanitizers>/).
+#   make                 all programs            make check [SAN=address,undefined|thread]
+#   make lab [STRICT=1]  real NATs, as root      make fuzz T=60 · bench · interop · demo · lint · format · install
+# A folder with sources is a room; each room becomes one archive. DEPS_<room> says what a room may
+# link, and so, with the includes, keeps the walls of docs/ARCHITECTURE.md standing.
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VERSION := 0.1.0
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+comma := ,
+SAN ?=
+B ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# ---- flags ------------------------------------------------------------------------------------
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wcast-qual \
+	-Wpointer-arith -Wswitch-enum -Werror
+HARDEN := -O2 -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+CFLAGS := -std=c17 -D_GNU_SOURCE -g $(HARDEN) $(WARN) $(SANFLAGS) -I. $(EXTRA_CFLAGS)
+LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANFLAGS) -pthread $(EXTRA_LDFLAGS)
+PKG_CFLAGS := $(shell pkg-config --cflags libnl-3.0 libnl-route-3.0 2>/dev/null | sed 's/-I/-isystem /g')
+
+HAVE_IPSEC_MB := $(shell test -e /usr/include/intel-ipsec-mb.h && echo 1)
+ifeq ($(HAVE_IPSEC_MB),1)
+CFLAGS += -DHAVE_IPSEC_MB=1
+LIB_MB := -lIPSec_MB
+endif
+
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+
+# ---- rooms and who may include whom -----------------------------------------------------------
+ROOMS := common common/proto common/net stun agent/wg agent/path agent/filter agent/measure \
+	agent/tunnel agent/session agent/system agent/local agent/cli agent derp-relay coordinator
+DEPS_common :=
+DEPS_common/proto := common
+DEPS_common/net := common common/proto
+DEPS_stun := common common/proto common/net
+DEPS_agent/wg := common
+DEPS_agent/path := common
+DEPS_agent/filter := common
+DEPS_agent/measure := common
+DEPS_agent/tunnel := common common/proto common/net agent/wg agent/filter
+DEPS_agent/session := common common/proto common/net stun
+DEPS_agent/system := common
+DEPS_agent/local := common common/net
+DEPS_agent/cli := common
+DEPS_agent := $(filter-out agent agent/cli derp-relay coordinator,$(ROOMS))
+DEPS_derp-relay := common common/proto common/net stun
+DEPS_coordinator := common common/proto common/net stun
+
+LIBS := -lsodium -lcjson -levent_core -levent_extra -levent_pthreads -lssl -lcrypto -lcares -lsqlite3 \
+	-lnl-route-3 -lnl-3 $(LIB_MB) -lm
+
+sources = $(filter-out %/main.c,$(wildcard $(1)/*.c))
+objects = $(patsubst %.c,$(B)/obj/%.o,$(call sources,$(1)))
+archive = $(B)/lib/$(subst /,-,$(1)).a
+# What a program or test of room $(1) links: the room itself, then its dependencies that have sources.
+link_archives = $(foreach r,$(1) $(DEPS_$(1)),$(if $(call sources,$(r)),$(call archive,$(r))))
+
+PROGRAMS := warrend warren warren-coordinator warren-relay warren-stun
+MAIN_warrend := agent
+MAIN_warren := agent/cli
+MAIN_warren-coordinator := coordinator
+MAIN_warren-relay := derp-relay
+MAIN_warren-stun := stun
+
+TESTS := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tools/*.c))
+# The room of a test or fuzzer is the room of the module it is named after.
+room_of = $(firstword $(foreach r,$(ROOMS),$(if $(wildcard $(r)/$(1).c $(r)/$(1).h),$(r))) common)
+
+.PHONY: all check lab demo interop bench fuzz lint format install clean programs
+all: programs $(LAB_TOOLS)
+programs: $(PROGRAMS:%=$(B)/%) $(B)/warren-wg
+
+# ---- compile and link -------------------------------------------------------------------------
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Rebuilt when the commit changes, since --version names it.
+$(B)/obj/common/version.o: CFLAGS += -DWARREN_VERSION='"$(VERSION)"' -DWARREN_COMMIT='"$(COMMIT)"'
+$(B)/obj/common/version.o: $(B)/commit
+$(B)/commit: force
+	@mkdir -p $(@D); echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+.PHONY: force
+
+define room_rule
+$(call archive,$(1)): $(call objects,$(1))
+	@mkdir -p $$(@D)
+	@echo "  AR      $$@"
+	$(Q)rm -f $$@ && ar rcsD $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_rule,$(r))))
+
+define program_rule
+$(B)/$(1): $(B)/obj/$(MAIN_$(1))/main.o $(call link_archives,$(MAIN_$(1)))
+	@echo "  LINK    $$@"
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
+
+$(B)/warren-wg: $(B)/warrend
+	@ln -sf warrend $@
+
+# ---- tests ------------------------------------------------------------------------------------
+define test_rule
+$(B)/tests/$(1): $(B)/obj/tests/unit/$(1).o $(B)/obj/tests/unit/test.o \
+		$(call link_archives,$(call room_of,$(1:_test=)))
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS) -lcmocka
+endef
+$(foreach t,$(notdir $(TESTS)),$(eval $(call test_rule,$(t))))
+
+# Replays a corpus without a fuzzing engine, so that any compiler and sanitizer can do it.
+define replay_rule
+$(B)/fuzz/$(1)_replay: $(B)/obj/tests/fuzz/$(1).o $(B)/obj/tests/fuzz/replay.o \
+		$(call link_archives,$(call room_of,$(1:_fuzz=)))
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS)
+endef
+$(foreach f,$(FUZZERS),$(eval $(call replay_rule,$(f))))
+
+check: programs $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay)
+	$(Q)tests/check.sh $(B) $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay)
+
+# Coverage-guided fuzzing, each target for T seconds. Needs clang.
+T ?= 60
+fuzz:
+	$(Q)tests/fuzz/run.sh $(T) $(FUZZERS)
+
+$(B)/lab/%: $(B)/obj/tests/lab/tools/%.o $(call archive,common)
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+lab: all
+	$(Q)WARREN_BUILD=$(abspath $(B)) STRICT=$(STRICT) tests/lab/run
+demo: all
+	$(Q)WARREN_BUILD=$(abspath $(B)) tests/lab/demo
+interop: all
+	$(Q)WARREN_BUILD=$(abspath $(B)) tests/interop/run
+bench: all
+	$(Q)WARREN_BUILD=$(abspath $(B)) tests/bench/run
+
+# ---- care -------------------------------------------------------------------------------------
+ALL_C := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+lint:
+	$(Q)clang-format --dry-run -Werror $(ALL_C)
+	$(Q)clang-tidy --quiet $(filter %.c,$(ALL_C)) -- -std=c17 -D_GNU_SOURCE -I. $(PKG_CFLAGS)
+	$(Q)shellcheck $(shell git grep -lE '^#!/.*(ba|da)?sh' -- scripts tests .ci 2>/dev/null)
+format:
+	$(Q)clang-format -i $(ALL_C)
+
+install: programs
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS:%=$(B)/%)
+	ln -sf warrend $(DESTDIR)$(PREFIX)/bin/warren-wg
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(wildcard scripts/systemd/*.service)
+clean:
+	rm -rf $(B)
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

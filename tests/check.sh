@@ -1,0 +1,26 @@
+#!/bin/sh
+# Runs every unit test and corpus replay given, prints the output of those that fail, and ends with
+# one line: N passed, N failed, N skipped.  Usage: tests/check.sh BUILD-DIR PROGRAM...
+set -u
+dir=$1
+shift
+passed=0 failed=0 skipped=0
+log=$dir/check.log
+: >"$log"
+for t in "$@"; do
+	out=$(cd "$(dirname "$0")/.." && timeout 110 "$t" 2>&1)
+	rc=$?
+	printf '== %s (exit %s)\n%s\n' "$t" "$rc" "$out" >>"$log"
+	n=$(printf '%s\n' "$out" | sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' | tail -n 1)
+	f=$(printf '%s\n' "$out" | grep -c '^\[  FAILED  \] [^0-9]')
+	s=$(printf '%s\n' "$out" | grep -c '^\[  SKIPPED \] [^0-9]')
+	passed=$((passed + ${n:-0}))
+	skipped=$((skipped + s))
+	if [ "$rc" -ne 0 ]; then
+		[ "$f" -gt 0 ] || f=1
+		failed=$((failed + f))
+		printf 'FAILED %s (exit %s)\n%s\n' "$t" "$rc" "$out"
+	fi
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
