@@ -53,7 +53,8 @@ void public_key_hex(const struct public_key *key, char out[static KEY_HEX_LEN + 
 void secret_key_hex(const struct secret_key *key, char out[static KEY_HEX_LEN + 1]);
 
 /* "prefix:" and 64 hex digits, such as "nodekey:…"; a NULL prefix means bare digits. */
-void public_key_str(const struct public_key *key, const char *prefix, char out[static KEY_TEXT_LEN]);
+void public_key_str(const struct public_key *key, const char *prefix,
+		    char out[static KEY_TEXT_LEN]);
 
 /* Reads exactly what the _str/_hex functions write (upper-case digits too). -EBADMSG otherwise. */
 MUST_CHECK int public_key_parse(const char *text, const char *prefix, struct public_key *out);

@@ -166,6 +166,7 @@ void log_write(enum log_level level, const char *mod, const struct log_field *fi
 		l.text[l.len++] = '}';
 	l.text[l.len++] = '\n';
 
-	ssize_t ignored = write(STDERR_FILENO, l.text, l.len); /* nowhere to report a lost log line */
+	ssize_t ignored =
+		write(STDERR_FILENO, l.text, l.len); /* nowhere to report a lost log line */
 	(void)ignored;
 }

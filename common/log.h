@@ -18,7 +18,14 @@
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };
 
-enum log_kind { LOG_KIND_END, LOG_KIND_STR, LOG_KIND_I64, LOG_KIND_U64, LOG_KIND_F64, LOG_KIND_BOOL };
+enum log_kind {
+	LOG_KIND_END,
+	LOG_KIND_STR,
+	LOG_KIND_I64,
+	LOG_KIND_U64,
+	LOG_KIND_F64,
+	LOG_KIND_BOOL
+};
 
 struct log_field {
 	enum log_kind kind;
@@ -74,9 +81,9 @@ static inline struct log_field log_bool(const char *key, bool value)
 #define LOG_AT(level, mod, ...)                                                                    \
 	do {                                                                                       \
 		if (log_enabled(level))                                                            \
-			log_write(level, mod,                                                      \
-				  (const struct log_field[]){__VA_ARGS__,                          \
-							     {.kind = LOG_KIND_END}});             \
+			log_write(                                                                 \
+				level, mod,                                                        \
+				(const struct log_field[]){__VA_ARGS__, {.kind = LOG_KIND_END}});  \
 	} while (0)
 #define log_error(mod, ...) LOG_AT(LOG_ERROR, mod, __VA_ARGS__)
 #define log_warn(mod, ...) LOG_AT(LOG_WARN, mod, __VA_ARGS__)

@@ -180,7 +180,8 @@ static inline void write_u64le(struct writer *w, uint64_t v)
 	write_u32le(w, (uint32_t)(v >> 32));
 }
 
-/* Puts v at an earlier place, for a length known only afterwards; the place must have been written. */
+/* Puts v at an earlier place, for a length known only afterwards; the place must have been written.
+ */
 static inline void write_u16be_at(struct writer *w, size_t at, uint16_t v)
 {
 	if (w->failed || at + 2 > w->len)

@@ -20,9 +20,9 @@ TEST(reads_back_what_it_writes)
 
 TEST(refuses_what_is_no_endpoint)
 {
-	static const char *const texts[] = {"",	       "192.0.2.1", "192.0.2.1:65536", "[192.0.2.1]:8",
-					    "::1:80",  "host:80",   "192.0.2.1:",      "[::1]80",
-					    "[]:80",   "1.2.3.4:+5"};
+	static const char *const texts[] = {
+		"",	   "192.0.2.1",	 "192.0.2.1:65536", "[192.0.2.1]:8", "::1:80",
+		"host:80", "192.0.2.1:", "[::1]80",	    "[]:80",	     "1.2.3.4:+5"};
 	struct endpoint ep;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -11,7 +11,8 @@ TEST(derives_the_public_key_of_the_derp_vector)
 	struct public_key pub;
 	char text[KEY_HEX_LEN + 1];
 
-	test_unhex("0002030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f60", secret.b, 32);
+	test_unhex("0002030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f60", secret.b,
+		   32);
 	secret_key_public(&secret, &pub);
 	public_key_hex(&pub, text);
 	CHECK_STR(text, "07a37cbc142093c8b755dc1b10e86cb426374ad16aa853ed0bdfc0b2b86d1c7c");
