@@ -50,7 +50,8 @@ enum { FILTER_FLOWS_DEFAULT = 4096, FILTER_SEED_LEN = 16 };
 
 struct filter;
 
-/* seed: random bytes that key the flow table's hash. flows: capacity, at most 65,535. */
+/* seed: random bytes that key the flow table's hash. flows: capacity, at most 65,534. NULL where
+ * memory is short. */
 struct filter *filter_new(size_t flows, const uint8_t seed[static FILTER_SEED_LEN]);
 void filter_free(struct filter *f);
 
