@@ -22,7 +22,8 @@
 struct ring;
 
 /* capacity_bytes is rounded up to a power of two, at least 4096. A record takes its length plus
- * at most 15 bytes. NULL where memory or descriptors run out. */
+ * at most 31 bytes, and may be a little under half the capacity long. NULL where memory or
+ * descriptors run out. */
 struct ring *ring_new(size_t capacity_bytes);
 /* Both threads must be done with it. */
 void ring_free(struct ring *r);
