@@ -11,10 +11,8 @@
  *	struct json *tree;
  *	if (json_parse(text, len, MAX, &tree, &err) != 0) ...
  *	struct json_in root = json_root(tree, &err), peers = json_array(&root, "peers", 1024);
- *	for (size_t i = 0; i < json_count(&peers); i++) {
- *		struct json_in peer = json_item(&peers, i);
+ *	for (struct json_in peer = {0}; json_each(&peers, &peer);)
  *		id = json_u64(&peer, "id", 1, UINT32_MAX);
- *	}
  *	json_free(tree);
  */
 #ifndef WARREN_JSON_H
@@ -85,7 +83,11 @@ double json_opt_f64(const struct json_in *obj, const char *key, double min, doub
 		    double fallback);
 bool json_opt_bool(const struct json_in *obj, const char *key, bool fallback);
 
-/* Items of an array or members of an object, in order. */
+/* Items of an array or members of an object, in order:
+ *	for (struct json_in peer = {0}; json_each(&peers, &peer);)
+ * A null among them fails and ends the walk. */
+bool json_each(const struct json_in *at, struct json_in *item);
+/* The same by number, walking there from the first: for short lists only. */
 size_t json_count(const struct json_in *at);
 struct json_in json_item(const struct json_in *at, size_t i);
 /* The name of a member got by json_item from an object; "" for an array's item. */
