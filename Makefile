@@ -21,7 +21,7 @@ DESTDIR ?=
 # ---- flags ------------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wcast-qual \
-	-Wpointer-arith -Wswitch-enum -Werror
+	-Wpointer-arith -Wswitch-enum -Wno-missing-field-initializers -Werror
 HARDEN := -O2 -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS := -std=c17 -D_GNU_SOURCE -g $(HARDEN) $(WARN) $(SANFLAGS) -I. $(EXTRA_CFLAGS)
