@@ -406,9 +406,9 @@ static uint64_t read_epoch(const struct json_in *obj)
 
 static void read_hello(const struct json_in *in, struct control_hello *out)
 {
-	read_public_key(in, "machine_key", "mkey:", &out->machine_key);
-	read_key(in, "node_key", "nodekey:", &out->node_key);
-	read_key(in, "disco_key", "discokey:", &out->disco_key);
+	read_public_key(in, "machine_key", "mkey", &out->machine_key);
+	read_key(in, "node_key", "nodekey", &out->node_key);
+	read_key(in, "disco_key", "discokey", &out->disco_key);
 	read_signature(in, "proof", true, out->proof);
 	read_text(in, "token", out->token, sizeof(out->token));
 	read_name(in, "name", false, out->name);
@@ -445,9 +445,9 @@ static void read_peer(const struct json_in *in, struct control_peer *out)
 	out->role = read_role(in);
 	read_ip(in, "v4", true, &out->v4);
 	read_ip(in, "v6", false, &out->v6);
-	read_public_key(in, "machine_key", "mkey:", &out->machine_key);
-	read_key(in, "node_key", "nodekey:", &out->node_key);
-	read_key(in, "disco_key", "discokey:", &out->disco_key);
+	read_public_key(in, "machine_key", "mkey", &out->machine_key);
+	read_key(in, "node_key", "nodekey", &out->node_key);
+	read_key(in, "disco_key", "discokey", &out->disco_key);
 	read_endpoints(in, &out->endpoints);
 	out->home_region = read_region(in);
 	out->caps = read_caps(in);
@@ -506,8 +506,8 @@ static int read_body(const struct json_in *in, struct control_message *out)
 		read_hello(in, &out->hello);
 		return 0;
 	case CONTROL_KEYS:
-		read_key(in, "node_key", "nodekey:", &out->keys.node_key);
-		read_key(in, "disco_key", "discokey:", &out->keys.disco_key);
+		read_key(in, "node_key", "nodekey", &out->keys.node_key);
+		read_key(in, "disco_key", "discokey", &out->keys.disco_key);
 		return 0;
 	case CONTROL_ENDPOINTS:
 		read_endpoints(in, &out->endpoints.endpoints);
@@ -689,9 +689,9 @@ static void add_prefix(struct json *obj, const char *key, const struct prefix *p
 
 static void add_hello(struct json *obj, const struct control_hello *h)
 {
-	add_public_key(obj, "machine_key", "mkey:", &h->machine_key);
-	add_key(obj, "node_key", "nodekey:", &h->node_key);
-	add_key(obj, "disco_key", "discokey:", &h->disco_key);
+	add_public_key(obj, "machine_key", "mkey", &h->machine_key);
+	add_key(obj, "node_key", "nodekey", &h->node_key);
+	add_key(obj, "disco_key", "discokey", &h->disco_key);
 	add_signature(obj, "proof", h->proof);
 	if (h->token[0])
 		json_add_str(obj, "token", h->token);
@@ -731,9 +731,9 @@ static void add_peer(struct json *obj, const struct control_peer *p)
 	json_add_str(obj, "role", role_word[p->role]);
 	add_ip(obj, "v4", &p->v4);
 	add_ip(obj, "v6", &p->v6);
-	add_public_key(obj, "machine_key", "mkey:", &p->machine_key);
-	add_key(obj, "node_key", "nodekey:", &p->node_key);
-	add_key(obj, "disco_key", "discokey:", &p->disco_key);
+	add_public_key(obj, "machine_key", "mkey", &p->machine_key);
+	add_key(obj, "node_key", "nodekey", &p->node_key);
+	add_key(obj, "disco_key", "discokey", &p->disco_key);
 	add_endpoints(obj, &p->endpoints);
 	json_add_u64(obj, "home_region", p->home_region);
 	add_caps(obj, p->caps);
@@ -763,8 +763,8 @@ static void add_body(struct json *obj, const struct control_message *m)
 		add_hello(obj, &m->hello);
 		break;
 	case CONTROL_KEYS:
-		add_key(obj, "node_key", "nodekey:", &m->keys.node_key);
-		add_key(obj, "disco_key", "discokey:", &m->keys.disco_key);
+		add_key(obj, "node_key", "nodekey", &m->keys.node_key);
+		add_key(obj, "disco_key", "discokey", &m->keys.disco_key);
 		break;
 	case CONTROL_ENDPOINTS:
 		add_endpoints(obj, &m->endpoints.endpoints);
