@@ -427,6 +427,7 @@ static void read_welcome(const struct json_in *in, struct control_welcome *out)
 	out->id = (uint32_t)json_u64(in, "id", 1, UINT32_MAX);
 	read_name(in, "name", true, out->name);
 	read_name(in, "owner", true, out->owner);
+	out->role = read_role(in);
 	read_ip(in, "v4", true, &out->v4);
 	read_ip(in, "v6", false, &out->v6);
 	read_prefix(in, "mesh_v4", true, &out->mesh_v4);
@@ -713,6 +714,7 @@ static void add_welcome(struct json *obj, const struct control_welcome *w)
 	json_add_u64(obj, "id", w->id);
 	json_add_str(obj, "name", w->name);
 	json_add_str(obj, "owner", w->owner);
+	json_add_str(obj, "role", role_word[w->role]);
 	add_ip(obj, "v4", &w->v4);
 	add_ip(obj, "v6", &w->v6);
 	add_prefix(obj, "mesh_v4", &w->mesh_v4);

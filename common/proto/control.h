@@ -148,6 +148,7 @@ struct control_welcome {
 	uint32_t id; /* never 0, never given twice */
 	char name[CONTROL_NAME_LEN];
 	char owner[CONTROL_NAME_LEN];
+	enum control_role role; /* as the coordinator has it: a token's role beats the hello's */
 	struct ip_addr v4, v6;
 	struct prefix mesh_v4, mesh_v6;
 	uint64_t epoch; /* numbers of another epoch mean nothing */
