@@ -1,0 +1,25 @@
+/*
+ * budget: how many probes a peer's word may make us send to addresses that never answered.
+ *
+ * At most 32 at once, 64 in any second and 1,000 in any hour, so that no peer can aim us at a
+ * stranger. Probes to endpoints that answered before cost nothing here. One per peer.
+ */
+#ifndef WARREN_BUDGET_H
+#define WARREN_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { BUDGET_AT_ONCE = 32, BUDGET_PER_SECOND = 64, BUDGET_PER_HOUR = 1000 };
+
+struct budget {		      /* all zero: nothing spent */
+	uint32_t spent_milli; /* thousandths of a probe, flows off at BUDGET_AT_ONCE a second */
+	uint64_t spent_us;    /* as of then */
+	uint64_t hour_spent_milli;
+	uint64_t hour_us;
+};
+
+/* Takes one probe from the budget, or says that there is none now. */
+bool budget_take(struct budget *b, uint64_t now_us);
+
+#endif
