@@ -50,6 +50,9 @@ enum aead_backend aead_backend(const struct aead *a);
 /* Chooses it for good, for tests and benchmarks. -ENOTSUP where this build or CPU lacks it. */
 MUST_CHECK int aead_set_backend(struct aead *a, enum aead_backend backend);
 
+/* Wipes the keys that the kept contexts still hold. */
+void aead_forget_keys(struct aead *a);
+
 /* XChaCha20-Poly1305 with a random nonce, for cookie replies. Sizes and errors as above. */
 void aead_xseal(const uint8_t key[static AEAD_KEY_LEN], const uint8_t nonce[static AEAD_XNONCE_LEN],
 		const void *ad, size_t ad_len, const uint8_t *in, size_t len, uint8_t *out);

@@ -8,15 +8,15 @@
  *   type 1-3 -> wg_device_on_handshake_packet       in:  transport_receiver, index_table_find,
  *   deadline -> wg_device_on_deadline                    transport_open_batch, traffic_on_*,
  *   after each call, while (wg_device_next_effect):      keypair_confirm -> tell main, once:
- *     WG_SEND       send bytes; stamp nothing              wg_device_on_first_packet
+ *     WG_SEND       send bytes                              wg_device_on_first_packet
  *     WG_CURRENT    publish keypair for the lane         keypair_renew_on_receive -> tell main:
  *     WG_CONFIRM    flush what waits, or keep-alive        wg_device_start_handshake
  *     WG_KEEPALIVE  transport_seal(len 0), send it    out: allowed_ips_snapshot_find, current
  *     WG_RETIRED    keypair_free after quiet point         keypair or stage + start_handshake,
  *     WG_GAVE_UP    drop what waits                        transport_seal_batch, traffic_on_*,
  *     WG_RESERVE    put unix_us on disk before WG_SEND     keypair_renew_on_send -> as above
- *   arm one timer for wg_device_next_deadline_us      traffic_on_data_* true -> main, at most
- *                                                     once a second: wg_device_on_traffic
+ *   arm one timer for wg_device_next_deadline_us      traffic_on_data_* true -> tell main:
+ *                                                          wg_device_on_traffic
  */
 #ifndef WARREN_DEVICE_H
 #define WARREN_DEVICE_H
@@ -84,21 +84,21 @@ enum wg_drop {
 };
 const char *wg_drop_str(enum wg_drop reason); /* "mac1", for metrics */
 
-/* table is borrowed and outlives the device. tai_reserved_us: what WG_RESERVE last said before
- * this start, or 0. NULL where there is no memory. */
+/* table is borrowed and outlives the device. secret NULL or all zero: no identity, nothing is sent
+ * or taken until it has one. tai_reserved_us: what WG_RESERVE last said before this start, or 0.
+ * random: fresh. NULL where there is no memory. */
 struct wg_device *wg_device_new(const struct secret_key *secret, struct index_table *table,
-				uint64_t tai_reserved_us);
-/* Before it: remove every peer, take the effects, free the retired keypairs after quiet. */
+				uint64_t tai_reserved_us, const uint8_t random[static 16]);
+/* Removes the peers that are left and frees their keypairs at once: lanes must have stopped. */
 void wg_device_free(struct wg_device *dev);
 
 /* Another identity: handshakes under way and keypairs end; a peer of our own public key is left
  * alone and never spoken to. */
-void wg_device_set_secret(struct wg_device *dev, const struct secret_key *secret,
-			  const struct wg_moment *at);
+void wg_device_set_secret(struct wg_device *dev, const struct secret_key *secret);
 const struct public_key *wg_device_public_key(const struct wg_device *dev);
 
 /* Takes the next effect; false where there is none. To be called until false after every call
- * that is given a moment. */
+ * that may have something to say: all below but the const ones. */
 bool wg_device_next_effect(struct wg_device *dev, struct wg_effect *out);
 
 /* When wg_device_on_deadline is due; US_NEVER where nothing is. */
@@ -112,9 +112,9 @@ void wg_device_on_deadline(struct wg_device *dev, const struct wg_moment *at);
  * key, or one of low order. -ENOMEM. */
 MUST_CHECK int wg_device_add_peer(struct wg_device *dev, const struct public_key *key,
 				  const struct secret_key *psk, struct traffic *traffic, void *user,
-				  const struct wg_moment *at, struct wg_peer **out);
-/* Retires its keypairs; effects already queued for it lose their peer (WG_RETIRED) or vanish. */
-void wg_device_remove_peer(struct wg_device *dev, struct wg_peer *peer, const struct wg_moment *at);
+				  struct wg_peer **out);
+/* Retires its keypairs, with effects whose peer is NULL; other effects queued for it vanish. */
+void wg_device_remove_peer(struct wg_device *dev, struct wg_peer *peer);
 /* NULL psk: none. Holds from the next handshake on. */
 void wg_device_set_psk(struct wg_peer *peer, const struct secret_key *psk);
 /* 0: off. Turning it on sends one at once. */

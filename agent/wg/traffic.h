@@ -4,8 +4,8 @@
  * Only authenticated packets count, handshake messages among them. "Data" is what isn't a
  * keep-alive. The two "unanswered" times are 0 where nothing is unanswered; they are what the
  * passive keep-alive and the dead-peer handshake are counted from, so no event per packet needs
- * to cross threads: a lane wakes main only where traffic_* returns true (a time left 0), at most
- * once a second and peer (wg_device_on_traffic). All zero is the valid start.
+ * to cross threads: a lane wakes main only where traffic_on_data_* returns true
+ * (data after a second without any), for wg_device_on_traffic. All zero is the valid start.
  */
 #ifndef WARREN_TRAFFIC_H
 #define WARREN_TRAFFIC_H
@@ -23,11 +23,14 @@ struct traffic {
 	_Atomic uint64_t unanswered_received_us; /* first data received since anything was sent */
 };
 
-/* All return true where main is to be told, since a timer may now have something to do. */
+/* True where main is to be told, as a timer may have something to do and main doesn't look. */
 bool traffic_on_data_sent(struct traffic *t, uint64_t now_us);
 bool traffic_on_data_received(struct traffic *t, uint64_t now_us);
 /* A keep-alive or a handshake message. */
 void traffic_on_other_sent(struct traffic *t, uint64_t now_us);
 void traffic_on_other_received(struct traffic *t, uint64_t now_us);
+
+/* Main, after a passive keep-alive: more data had come, so the 10 s count once more. */
+void traffic_rearm_keepalive(struct traffic *t, uint64_t now_us);
 
 #endif
