@@ -70,7 +70,10 @@ static inline uint8_t read_u8(struct reader *r)
 static inline uint16_t read_u16be(struct reader *r)
 {
 	const uint8_t *p = read_span(r, 2);
-	return p ? (uint16_t)((p[0] << 8) | p[1]) : 0;
+
+	if (!p)
+		return 0;
+	return (uint16_t)(p[0] << 8 | p[1]);
 }
 
 static inline uint32_t read_u32be(struct reader *r)
