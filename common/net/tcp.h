@@ -48,6 +48,7 @@ MUST_CHECK int tcp_listener_new(struct event_base *base, const char *addr,
 struct tcp_listener *
 tcp_listener_from_fd(struct event_base *base, int fd,
 		     void (*accepted)(void *arg, int fd, const struct endpoint *from), void *arg);
+/* Not from within accepted. */
 void tcp_listener_free(struct tcp_listener *l);
 /* The port it got, where 0 was asked for. */
 uint16_t tcp_listener_port(const struct tcp_listener *l);

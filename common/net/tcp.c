@@ -1,0 +1,330 @@
+#include "common/net/tcp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "common/clock.h"
+
+enum { BACKLOG = 1024, ACCEPTS_A_ROUND = 64, USER_TIMEOUT_MS = 15 * 1000 };
+
+/* RFC 8305 section 5 recommends 250 ms between attempts and allows 100 ms to 2 s. */
+static const uint64_t default_stagger_us = 200 * 1000, default_timeout_us = 10 * US_PER_S;
+
+void tcp_prepare(int fd)
+{
+	int on = 1;
+	unsigned timeout_ms = USER_TIMEOUT_MS;
+
+	evutil_make_socket_nonblocking(fd);
+	/* Failures cost latency only, and a socket of another kind has neither. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}
+
+static struct timeval timeval_of(uint64_t us)
+{
+	return (struct timeval){.tv_sec = (time_t)(us / US_PER_S),
+				.tv_usec = (suseconds_t)(us % US_PER_S)};
+}
+
+/* ---- dialling ---- */
+
+struct attempt {
+	struct tcp_dial *dial;
+	struct event *event; /* writable or failed */
+	int fd;		     /* -1: not started, or failed */
+};
+
+struct tcp_dial {
+	struct event_base *base;
+	struct tcp_dial_config cfg;
+	void (*done)(void *arg, int err, int fd, const struct endpoint *to);
+	void *arg;
+	struct attempt attempts[TCP_DIAL_ADDRS_MAX];
+	size_t started, open;
+	int last_err;
+	struct event *stagger, *timeout;
+};
+
+static void end_attempt(struct attempt *a)
+{
+	if (a->event)
+		event_free(a->event);
+	if (a->fd >= 0)
+		close(a->fd);
+	*a = (struct attempt){.dial = a->dial, .fd = -1};
+}
+
+/* Stops everything, so that done may free the dial. */
+static void finish(struct tcp_dial *d, int err, int fd, const struct endpoint *to)
+{
+	for (size_t i = 0; i < d->started; i++)
+		end_attempt(&d->attempts[i]);
+	event_del(d->stagger);
+	event_del(d->timeout);
+	d->done(d->arg, err, fd, to);
+}
+
+static void on_connected(evutil_socket_t fd, short what, void *arg)
+{
+	struct attempt *a = arg;
+	struct tcp_dial *d = a->dial;
+	struct endpoint to = d->cfg.addrs[a - d->attempts];
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	(void)what;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
+		err = errno;
+	if (err == 0) {
+		a->fd = -1; /* the winner's descriptor goes to the caller */
+		finish(d, 0, fd, &to);
+		return;
+	}
+	d->last_err = -err;
+	end_attempt(a);
+	d->open--;
+	/* A refusal is no reason to wait for the next address. */
+	event_active(d->stagger, EV_TIMEOUT, 0);
+}
+
+static int start_attempt(struct attempt *a, const struct endpoint *to)
+{
+	struct tcp_dial *d = a->dial;
+	struct sockaddr_storage addr;
+	socklen_t len = endpoint_to_sockaddr(to, &addr);
+
+	a->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (a->fd < 0)
+		return -errno;
+	tcp_prepare(a->fd);
+	if (d->cfg.mark != 0)
+		(void)setsockopt(a->fd, SOL_SOCKET, SO_MARK, &d->cfg.mark, sizeof(d->cfg.mark));
+	if (connect(a->fd, (struct sockaddr *)&addr, len) != 0 && errno != EINPROGRESS)
+		return -errno;
+	a->event = event_new(d->base, a->fd, EV_WRITE, on_connected, a);
+	return a->event && event_add(a->event, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+/* Starts the next address that lets itself be started; ends the dial after the last failure. */
+static void on_stagger(evutil_socket_t fd, short what, void *arg)
+{
+	struct tcp_dial *d = arg;
+
+	(void)fd;
+	(void)what;
+	while (d->started < d->cfg.n_addrs) {
+		struct attempt *a = &d->attempts[d->started++];
+		int err = start_attempt(a, &d->cfg.addrs[a - d->attempts]);
+
+		if (err == 0) {
+			struct timeval wait = timeval_of(d->cfg.stagger_us);
+			d->open++;
+			event_add(d->stagger, &wait);
+			return;
+		}
+		d->last_err = err;
+		end_attempt(a);
+	}
+	if (d->open == 0)
+		finish(d, d->last_err, -1, NULL);
+}
+
+static void on_dial_timeout(evutil_socket_t fd, short what, void *arg)
+{
+	struct tcp_dial *d = arg;
+
+	(void)fd;
+	(void)what;
+	finish(d, -ETIMEDOUT, -1, NULL);
+}
+
+struct tcp_dial *tcp_dial_new(struct event_base *base, const struct tcp_dial_config *cfg,
+			      void (*done)(void *arg, int err, int fd, const struct endpoint *to),
+			      void *arg)
+{
+	struct tcp_dial *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		abort();
+	*d = (struct tcp_dial){.base = base, .cfg = *cfg, .done = done, .arg = arg};
+	d->last_err = -EADDRNOTAVAIL;
+	if (d->cfg.stagger_us == 0)
+		d->cfg.stagger_us = default_stagger_us;
+	if (d->cfg.timeout_us == 0)
+		d->cfg.timeout_us = default_timeout_us;
+	for (size_t i = 0; i < TCP_DIAL_ADDRS_MAX; i++)
+		d->attempts[i] = (struct attempt){.dial = d, .fd = -1};
+	d->stagger = evtimer_new(base, on_stagger, d);
+	d->timeout = evtimer_new(base, on_dial_timeout, d);
+	struct timeval total = timeval_of(d->cfg.timeout_us);
+	if (!d->stagger || !d->timeout || event_add(d->timeout, &total) != 0)
+		abort();
+	event_active(d->stagger, EV_TIMEOUT, 0);
+	return d;
+}
+
+void tcp_dial_free(struct tcp_dial *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->started; i++)
+		end_attempt(&d->attempts[i]);
+	event_free(d->stagger);
+	event_free(d->timeout);
+	free(d);
+}
+
+/* ---- listening ---- */
+
+struct tcp_listener {
+	int fd;
+	struct event *event, *resume;
+	void (*accepted)(void *arg, int fd, const struct endpoint *from);
+	void *arg;
+};
+
+static int open_listener(const struct endpoint *at, int *out)
+{
+	struct sockaddr_storage addr;
+	int on = 1, off = 0;
+	bool any = ip_is_none(&at->ip);
+	socklen_t len = endpoint_to_sockaddr(at, &addr);
+	int fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (addr.ss_family == AF_INET6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, any ? &off : &on, sizeof(on));
+	if (bind(fd, (struct sockaddr *)&addr, len) != 0 || listen(fd, BACKLOG) != 0) {
+		int err = -errno;
+		close(fd);
+		return err;
+	}
+	*out = fd;
+	return 0;
+}
+
+int tcp_listen(const char *addr, int *fd, char error[static TCP_ERROR_LEN])
+{
+	const uint8_t any_v4[4] = {0};
+	struct endpoint at;
+
+	if (endpoint_parse(addr, &at) != 0) {
+		snprintf(error, TCP_ERROR_LEN, "cannot listen on %.64s: want ADDR:PORT or :PORT",
+			 addr);
+		return -EINVAL;
+	}
+	int err = open_listener(&at, fd);
+	if (err == -EAFNOSUPPORT && ip_is_none(&at.ip)) { /* a kernel without IPv6 */
+		at.ip = ip_from_v4(any_v4);
+		err = open_listener(&at, fd);
+	}
+	if (err)
+		snprintf(error, TCP_ERROR_LEN, "cannot listen on %.64s: %s", addr, strerror(-err));
+	return err;
+}
+
+static bool out_of_descriptors(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
+}
+
+static void on_acceptable(evutil_socket_t listening, short what, void *arg)
+{
+	struct tcp_listener *l = arg;
+
+	(void)what;
+	for (unsigned i = 0; i < ACCEPTS_A_ROUND; i++) {
+		struct sockaddr_storage addr;
+		struct endpoint from = {0};
+		socklen_t len = sizeof(addr);
+		int fd = accept4(listening, (struct sockaddr *)&addr, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd < 0 && out_of_descriptors(errno)) {
+			struct timeval wait = timeval_of(100 * 1000);
+			event_del(l->event);
+			event_add(l->resume, &wait);
+		}
+		if (fd < 0)
+			return;
+		if (endpoint_from_sockaddr((struct sockaddr *)&addr, &from) != 0) {
+			close(fd);
+			continue;
+		}
+		tcp_prepare(fd);
+		l->accepted(l->arg, fd, &from);
+	}
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct tcp_listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	event_add(l->event, NULL);
+}
+
+struct tcp_listener *
+tcp_listener_from_fd(struct event_base *base, int fd,
+		     void (*accepted)(void *arg, int fd, const struct endpoint *from), void *arg)
+{
+	struct tcp_listener *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		abort();
+	*l = (struct tcp_listener){.fd = fd, .accepted = accepted, .arg = arg};
+	l->event = event_new(base, fd, EV_READ | EV_PERSIST, on_acceptable, l);
+	l->resume = evtimer_new(base, on_resume, l);
+	if (!l->event || !l->resume || event_add(l->event, NULL) != 0)
+		abort();
+	return l;
+}
+
+int tcp_listener_new(struct event_base *base, const char *addr,
+		     void (*accepted)(void *arg, int fd, const struct endpoint *from), void *arg,
+		     struct tcp_listener **out, char error[static TCP_ERROR_LEN])
+{
+	int fd;
+	int err = tcp_listen(addr, &fd, error);
+
+	if (err)
+		return err;
+	*out = tcp_listener_from_fd(base, fd, accepted, arg);
+	return 0;
+}
+
+void tcp_listener_free(struct tcp_listener *l)
+{
+	if (!l)
+		return;
+	event_free(l->event);
+	event_free(l->resume);
+	close(l->fd);
+	free(l);
+}
+
+uint16_t tcp_listener_port(const struct tcp_listener *l)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	struct endpoint at = {0};
+
+	if (getsockname(l->fd, (struct sockaddr *)&addr, &len) != 0 ||
+	    endpoint_from_sockaddr((struct sockaddr *)&addr, &at) != 0)
+		return 0;
+	return at.port;
+}
