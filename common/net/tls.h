@@ -108,7 +108,7 @@ MUST_CHECK int tls_conn_write2(struct tls_conn *c, const void *hdr, size_t hdr_l
 			       const void *body, size_t len);
 void tls_conn_set_limit(struct tls_conn *c, size_t limit_bytes);
 size_t tls_conn_queued(const struct tls_conn *c);
-/* When the queue last went from empty to waiting, US_NEVER while empty: for write deadlines. */
+/* When queued bytes last moved, US_NEVER while none wait: for write deadlines. */
 uint64_t tls_conn_stuck_since_us(const struct tls_conn *c);
 /* Sends what is queued and then the end of the stream; on_closed follows, after 2 s at most. */
 void tls_conn_finish(struct tls_conn *c);

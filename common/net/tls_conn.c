@@ -1,0 +1,736 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sodium.h>
+
+#include "common/clock.h"
+#include "common/net/tls_internal.h"
+
+enum {
+	RECORD_LEN = 16 * 1024, /* RFC 8446 section 5.1: the most one record carries */
+	QUEUE_START = 4096,
+	QUEUE_LIMIT = 1024 * 1024,
+	REASON_LEN = 192,
+	LINGER_S = 2
+};
+
+enum state {
+	CONNECTING, /* client: until the socket is writable */
+	HANDSHAKE,
+	OPEN,
+	FINISHING, /* our end is, or will be, closed: waits for the peer's */
+	FAILED,	   /* on_closed is due */
+	CLOSED
+};
+
+/* Bytes from `at` on wait; storage exists only while some do. */
+struct queue {
+	uint8_t *bytes;
+	size_t at, len, cap;
+};
+
+struct tls_conn {
+	struct event_base *base;
+	SSL *ssl; /* NULL: plain TCP */
+	int fd;
+	enum state state;
+	const struct tls_conn_ops *ops;
+	void *arg;
+	struct tls_trust trust;
+
+	struct event *read_event, *write_event;
+	struct event *soon; /* the end of this round: coalesced writes, what callers may not
+			     * be called back for directly */
+	struct event *linger;
+	bool reading, writing; /* what the two events are set to */
+	bool paused;
+	bool read_wants_write, write_wants_read; /* TLS 1.3 key updates */
+	bool saw_empty;				 /* the reader has read until -EAGAIN */
+	bool owes_drained;
+	bool sent_end;
+	bool *gone; /* set where a callback frees us */
+
+	struct queue out, unread;
+	size_t limit;
+	uint64_t moved_us; /* when queued bytes last moved */
+	char reason[REASON_LEN];
+};
+
+/* ---- queues ---- */
+
+static size_t waiting(const struct queue *q)
+{
+	return q->len - q->at;
+}
+
+static void queue_reset(struct queue *q)
+{
+	free(q->bytes);
+	*q = (struct queue){0};
+}
+
+static void queue_take(struct queue *q, size_t n)
+{
+	q->at += n;
+	if (q->at == q->len)
+		queue_reset(q);
+}
+
+static void queue_append(struct queue *q, const void *bytes, size_t n)
+{
+	if (n == 0)
+		return;
+	if (q->cap - q->len < n && q->at > 0) {
+		memmove(q->bytes, q->bytes + q->at, waiting(q));
+		q->len -= q->at;
+		q->at = 0;
+	}
+	if (q->cap - q->len < n) {
+		size_t cap = q->cap ? q->cap : QUEUE_START;
+		while (cap - q->len < n)
+			cap *= 2;
+		q->bytes = realloc(q->bytes, cap);
+		if (!q->bytes)
+			abort();
+		q->cap = cap;
+	}
+	memcpy(q->bytes + q->len, bytes, n);
+	q->len += n;
+}
+
+/* ---- trust ---- */
+
+static int pin_matches(const struct tls_trust *trust, X509 *leaf)
+{
+	uint8_t hash[TLS_HASH_LEN];
+	int err = trust->kind == TLS_TRUST_CERT_PIN ? tls_hash_cert(leaf, hash)
+						    : tls_hash_spki(leaf, hash);
+
+	return err == 0 && sodium_memcmp(hash, trust->pin, sizeof(hash)) == 0;
+}
+
+int tls_conn_verify(X509_STORE_CTX *store, void *arg)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_conn *c = SSL_get_app_data(ssl);
+	X509 *leaf = X509_STORE_CTX_get0_cert(store);
+
+	(void)arg;
+	switch (c->trust.kind) {
+	case TLS_TRUST_ANYONE:
+		return 1;
+	case TLS_TRUST_SPKI_PIN:
+	case TLS_TRUST_CERT_PIN:
+		if (pin_matches(&c->trust, leaf))
+			return 1;
+		snprintf(c->reason, sizeof(c->reason), "the server's key is not the pinned one");
+		X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+		return 0;
+	case TLS_TRUST_AUTHORITIES:
+		break;
+	}
+	int ok = X509_verify_cert(store);
+	if (ok != 1)
+		snprintf(c->reason, sizeof(c->reason), "certificate of %.80s: %s", c->trust.name,
+			 X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+	return ok == 1;
+}
+
+/* Name or IP SAN to verify, and what to ask for. -EINVAL for a name that is neither. */
+static int set_names(struct tls_conn *c)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(c->ssl);
+	char *name = c->trust.name, *sni = c->trust.sni[0] ? c->trust.sni : name;
+	struct ip_addr ip;
+
+	if (ip_parse(name, &ip) == 0) {
+		if (X509_VERIFY_PARAM_set1_ip_asc(param, name) != 1)
+			return -EINVAL;
+	} else if (X509_VERIFY_PARAM_set1_host(param, name, 0) != 1) {
+		return -EINVAL;
+	}
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	/* RFC 6066 section 3: no IP literals in SNI. */
+	if (sni[0] != '\0' && ip_parse(sni, &ip) != 0 && SSL_set_tlsext_host_name(c->ssl, sni) != 1)
+		return -EINVAL;
+	return 0;
+}
+
+/* ---- state ---- */
+
+static void run_soon(struct tls_conn *c)
+{
+	event_active(c->soon, EV_TIMEOUT, 0);
+}
+
+/* Sets the two events to what the state needs. */
+static void watch(struct tls_conn *c, bool read_on, bool write_on)
+{
+	if (read_on != c->reading) {
+		c->reading = read_on;
+		if (read_on)
+			event_add(c->read_event, NULL);
+		else
+			event_del(c->read_event);
+	}
+	if (write_on != c->writing) {
+		c->writing = write_on;
+		if (write_on)
+			event_add(c->write_event, NULL);
+		else
+			event_del(c->write_event);
+	}
+}
+
+/* on_closed comes in the next round, since callers are not called back from their own calls. */
+static void doom(struct tls_conn *c, const char *reason)
+{
+	if (c->state >= FAILED)
+		return;
+	c->state = FAILED;
+	if (c->reason[0] == '\0')
+		snprintf(c->reason, sizeof(c->reason), "%s", reason);
+	watch(c, false, false);
+	run_soon(c);
+}
+
+static void rewatch(struct tls_conn *c)
+{
+	if (c->state >= FAILED)
+		return;
+	bool read_on = !c->paused || c->write_wants_read || c->state == FINISHING;
+	bool write_on = (waiting(&c->out) > 0 && !c->write_wants_read) || c->read_wants_write;
+
+	watch(c, read_on, write_on);
+}
+
+/* What SSL_get_error says of a failed call: 0 where it is to be called again. */
+static int judge(struct tls_conn *c, int rc, bool *wants_read, bool *wants_write)
+{
+	switch (SSL_get_error(c->ssl, rc)) {
+	case SSL_ERROR_WANT_READ:
+		*wants_read = true;
+		return 0;
+	case SSL_ERROR_WANT_WRITE:
+		*wants_write = true;
+		return 0;
+	case SSL_ERROR_ZERO_RETURN:
+		doom(c, "closed by the other end");
+		return -EPIPE;
+	case SSL_ERROR_SYSCALL:
+		doom(c, errno ? strerror(errno) : "closed by the other end");
+		return -EPIPE;
+	default:
+		doom(c, tls_library_reason());
+		return -EPIPE;
+	}
+}
+
+/* ---- writing ---- */
+
+/* 0 with *sent > 0; -EAGAIN; -EPIPE after doom. */
+static int send_some(struct tls_conn *c, const uint8_t *bytes, size_t len, size_t *sent)
+{
+	if (!c->ssl) {
+		ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL);
+
+		if (n >= 0) {
+			*sent = (size_t)n;
+			return 0;
+		}
+		if (errno == EAGAIN || errno == EINTR)
+			return -EAGAIN;
+		doom(c, strerror(errno));
+		return -EPIPE;
+	}
+	bool wants_write = false;
+	ERR_clear_error();
+	errno = 0;
+	int rc = SSL_write_ex(c->ssl, bytes, len < RECORD_LEN ? len : RECORD_LEN, sent);
+	if (rc == 1)
+		return 0;
+	return judge(c, rc, &c->write_wants_read, &wants_write) == 0 ? -EAGAIN : -EPIPE;
+}
+
+static void flush(struct tls_conn *c)
+{
+	if (c->state != OPEN && c->state != FINISHING)
+		return;
+	c->write_wants_read = false;
+	while (waiting(&c->out) > 0) {
+		size_t sent = 0;
+
+		if (send_some(c, c->out.bytes + c->out.at, waiting(&c->out), &sent) != 0)
+			break;
+		queue_take(&c->out, sent);
+		c->moved_us = clock_now_us();
+		c->owes_drained = true;
+	}
+	rewatch(c);
+}
+
+int tls_conn_write2(struct tls_conn *c, const void *hdr, size_t hdr_len, const void *body,
+		    size_t len)
+{
+	size_t queued = waiting(&c->out);
+
+	if (c->state >= FINISHING)
+		return -EPIPE;
+	if (queued > c->limit || len > c->limit - queued || hdr_len > c->limit - queued - len)
+		return -ENOBUFS;
+	if (queued == 0) {
+		c->moved_us = clock_now_us();
+		run_soon(c);
+	}
+	queue_append(&c->out, hdr, hdr_len);
+	queue_append(&c->out, body, len);
+	/* Full records need not wait for the round's end; a blocked socket is left alone. */
+	if (waiting(&c->out) >= RECORD_LEN && c->state == OPEN && !c->writing)
+		flush(c);
+	return 0;
+}
+
+int tls_conn_write(struct tls_conn *c, const void *buf, size_t len)
+{
+	return tls_conn_write2(c, NULL, 0, buf, len);
+}
+
+void tls_conn_set_limit(struct tls_conn *c, size_t limit_bytes)
+{
+	c->limit = limit_bytes;
+}
+
+size_t tls_conn_queued(const struct tls_conn *c)
+{
+	return waiting(&c->out);
+}
+
+uint64_t tls_conn_stuck_since_us(const struct tls_conn *c)
+{
+	return waiting(&c->out) > 0 ? c->moved_us : US_NEVER;
+}
+
+/* ---- reading ---- */
+
+static int receive_plain(struct tls_conn *c, void *buf, size_t cap, size_t *got)
+{
+	ssize_t n = recv(c->fd, buf, cap, 0);
+
+	if (n > 0) {
+		*got = (size_t)n;
+		return 0;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	doom(c, n == 0 ? "closed by the other end" : strerror(errno));
+	return -EPIPE;
+}
+
+static int receive_tls(struct tls_conn *c, void *buf, size_t cap, size_t *got)
+{
+	bool wants_read = false;
+
+	ERR_clear_error();
+	errno = 0;
+	c->read_wants_write = false;
+	int rc = SSL_read_ex(c->ssl, buf, cap, got);
+	if (rc == 1)
+		return 0;
+	if (judge(c, rc, &wants_read, &c->read_wants_write) != 0)
+		return -EPIPE;
+	rewatch(c);
+	return -EAGAIN;
+}
+
+int tls_conn_read(struct tls_conn *c, void *buf, size_t cap, size_t *got)
+{
+	if (c->state != OPEN)
+		return c->state < OPEN ? -EAGAIN : -EPIPE;
+	if (waiting(&c->unread) > 0) {
+		*got = waiting(&c->unread) < cap ? waiting(&c->unread) : cap;
+		memcpy(buf, c->unread.bytes + c->unread.at, *got);
+		queue_take(&c->unread, *got);
+		return 0;
+	}
+	int err = c->ssl ? receive_tls(c, buf, cap, got) : receive_plain(c, buf, cap, got);
+	c->saw_empty = err == -EAGAIN;
+	return err;
+}
+
+void tls_conn_unread(struct tls_conn *c, const void *bytes, size_t len)
+{
+	struct queue behind = c->unread;
+
+	c->unread = (struct queue){0};
+	queue_append(&c->unread, bytes, len);
+	queue_append(&c->unread, behind.bytes ? behind.bytes + behind.at : NULL, waiting(&behind));
+	free(behind.bytes);
+	c->saw_empty = false;
+	run_soon(c);
+}
+
+void tls_conn_pause(struct tls_conn *c, bool paused)
+{
+	if (c->paused == paused)
+		return;
+	c->paused = paused;
+	if (c->state != OPEN)
+		return;
+	rewatch(c);
+	if (!paused) { /* bytes may wait above the socket */
+		c->saw_empty = false;
+		run_soon(c);
+	}
+}
+
+/* ---- calling back ---- */
+
+/* True where c is still there after its owner was called. */
+static bool call(struct tls_conn *c, void (*callback)(void *arg))
+{
+	bool gone = false;
+
+	c->gone = &gone;
+	callback(c->arg);
+	if (gone)
+		return false;
+	c->gone = NULL;
+	return true;
+}
+
+static void call_closed(struct tls_conn *c)
+{
+	c->state = CLOSED;
+	watch(c, false, false);
+	if (c->linger)
+		event_del(c->linger);
+	c->ops->on_closed(c->arg, c->reason);
+}
+
+/* False where c is gone. */
+static bool call_readable(struct tls_conn *c)
+{
+	if (c->state != OPEN || c->paused)
+		return true;
+	c->saw_empty = false;
+	if (!call(c, c->ops->on_readable))
+		return false;
+	/* The owner stopped before the end: it shall be asked again, as no event will come. */
+	bool more = c->ssl ? SSL_has_pending(c->ssl) : false;
+	if (c->state == OPEN && !c->paused && !c->saw_empty && (more || waiting(&c->unread) > 0))
+		run_soon(c);
+	return true;
+}
+
+static bool call_drained(struct tls_conn *c)
+{
+	if (!c->owes_drained || waiting(&c->out) > 0 || c->state != OPEN)
+		return true;
+	c->owes_drained = false;
+	return !c->ops->on_drained || call(c, c->ops->on_drained);
+}
+
+/* ---- handshake and end ---- */
+
+static void become_open(struct tls_conn *c)
+{
+	c->state = OPEN;
+	c->reason[0] = '\0';
+	rewatch(c);
+	run_soon(c); /* what was queued before, and what came with the handshake */
+	(void)call(c, c->ops->on_open);
+}
+
+static void handshake(struct tls_conn *c)
+{
+	bool wants_read = false, wants_write = false;
+
+	ERR_clear_error();
+	errno = 0;
+	int rc = SSL_do_handshake(c->ssl);
+	if (rc == 1)
+		become_open(c);
+	else if (judge(c, rc, &wants_read, &wants_write) == 0)
+		watch(c, wants_read, wants_write);
+}
+
+static void on_connected(struct tls_conn *c)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
+		err = errno;
+	if (err != 0) {
+		doom(c, strerror(err));
+		return;
+	}
+	if (!c->ssl) {
+		become_open(c);
+		return;
+	}
+	c->state = HANDSHAKE;
+	handshake(c);
+}
+
+/* Reads what still comes until the peer's end: closing over unread bytes would reset the
+ * connection and could take our last answer with it. */
+static void discard(struct tls_conn *c)
+{
+	uint8_t waste[4096];
+	ssize_t n;
+
+	while ((n = recv(c->fd, waste, sizeof(waste), 0)) > 0)
+		;
+	if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		doom(c, "finished");
+}
+
+static void finish_if_sent(struct tls_conn *c)
+{
+	if (c->state != FINISHING || waiting(&c->out) > 0 || c->sent_end)
+		return;
+	c->sent_end = true;
+	if (c->ssl) {
+		ERR_clear_error();
+		SSL_shutdown(c->ssl);
+	}
+	shutdown(c->fd, SHUT_WR);
+}
+
+static void on_linger(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	doom(arg, "finished");
+}
+
+void tls_conn_finish(struct tls_conn *c)
+{
+	struct timeval wait = {.tv_sec = LINGER_S};
+
+	if (c->state >= FINISHING)
+		return;
+	if (c->state < OPEN) {
+		doom(c, "finished");
+		return;
+	}
+	c->state = FINISHING;
+	snprintf(c->reason, sizeof(c->reason), "finished");
+	c->linger = evtimer_new(c->base, on_linger, c);
+	if (!c->linger || event_add(c->linger, &wait) != 0)
+		abort();
+	run_soon(c);
+}
+
+/* ---- events ---- */
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct tls_conn *c = arg;
+
+	(void)fd;
+	switch (c->state) {
+	case CONNECTING:
+		on_connected(c);
+		return;
+	case HANDSHAKE:
+		handshake(c);
+		return;
+	case FINISHING:
+		flush(c);
+		finish_if_sent(c);
+		if (c->sent_end)
+			discard(c);
+		return;
+	case OPEN:
+		break;
+	case FAILED:
+	case CLOSED:
+		return;
+	}
+	bool may_read = (what & EV_READ) || c->read_wants_write;
+	bool may_write = (what & EV_WRITE) || c->write_wants_read;
+	if (may_write) {
+		flush(c);
+		if (!call_drained(c))
+			return;
+	}
+	if (may_read)
+		call_readable(c);
+}
+
+static void on_soon(evutil_socket_t fd, short what, void *arg)
+{
+	struct tls_conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->state == FAILED) {
+		call_closed(c);
+		return;
+	}
+	if (!c->writing) /* otherwise the socket is full, and its event goes on */
+		flush(c);
+	finish_if_sent(c);
+	if (!call_drained(c))
+		return;
+	if (!c->saw_empty && (waiting(&c->unread) > 0 || (c->ssl && SSL_has_pending(c->ssl))))
+		call_readable(c);
+}
+
+/* ---- life ---- */
+
+static struct tls_conn *conn_new(struct event_base *base, struct tls_context *ctx, int fd,
+				 const struct tls_conn_ops *ops, void *arg)
+{
+	struct tls_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		abort();
+	*c = (struct tls_conn){
+		.base = base, .fd = fd, .ops = ops, .arg = arg, .limit = QUEUE_LIMIT};
+	c->read_event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, c);
+	c->write_event = event_new(base, fd, EV_WRITE | EV_PERSIST, on_event, c);
+	c->soon = event_new(base, -1, 0, on_soon, c);
+	if (!c->read_event || !c->write_event || !c->soon)
+		abort();
+	if (ctx) {
+		c->ssl = tls_context_new_ssl(ctx);
+		if (!c->ssl || SSL_set_fd(c->ssl, fd) != 1 || SSL_set_app_data(c->ssl, c) != 1)
+			abort();
+	}
+	return c;
+}
+
+struct tls_conn *tls_conn_client(struct event_base *base, struct tls_context *ctx, int fd,
+				 const struct tls_trust *trust, const struct tls_conn_ops *ops,
+				 void *arg)
+{
+	struct tls_conn *c = conn_new(base, ctx, fd, ops, arg);
+
+	if (trust)
+		c->trust = *trust;
+	if (c->ssl) {
+		SSL_set_connect_state(c->ssl);
+		if (set_names(c) != 0)
+			doom(c, "not a host name");
+	}
+	if (c->state == CONNECTING)
+		watch(c, false, true);
+	return c;
+}
+
+struct tls_conn *tls_conn_server(struct event_base *base, struct tls_context *ctx, int fd,
+				 const struct tls_conn_ops *ops, void *arg)
+{
+	struct tls_conn *c = conn_new(base, ctx, fd, ops, arg);
+
+	if (c->ssl) {
+		SSL_set_accept_state(c->ssl);
+		c->state = HANDSHAKE;
+		watch(c, true, false);
+	} else {
+		watch(c, false, true); /* writable at once: on_open in the next round */
+	}
+	return c;
+}
+
+void tls_conn_free(struct tls_conn *c)
+{
+	if (!c)
+		return;
+	if (c->gone)
+		*c->gone = true;
+	event_free(c->read_event);
+	event_free(c->write_event);
+	event_free(c->soon);
+	if (c->linger)
+		event_free(c->linger);
+	if (c->ssl) {
+		/* A closing alert spares the peer a guess; it goes out if it can. */
+		if (c->state == OPEN)
+			SSL_shutdown(c->ssl);
+		SSL_free(c->ssl);
+		ERR_clear_error();
+	}
+	close(c->fd);
+	queue_reset(&c->out);
+	queue_reset(&c->unread);
+	free(c);
+}
+
+void tls_conn_set_ops(struct tls_conn *c, const struct tls_conn_ops *ops, void *arg)
+{
+	c->ops = ops;
+	c->arg = arg;
+	c->saw_empty = false;
+	run_soon(c);
+}
+
+/* ---- asking ---- */
+
+bool tls_conn_is_open(const struct tls_conn *c)
+{
+	return c->state == OPEN;
+}
+
+bool tls_conn_is_tls13(const struct tls_conn *c)
+{
+	return c->ssl && SSL_version(c->ssl) == TLS1_3_VERSION;
+}
+
+int tls_conn_fd(const struct tls_conn *c)
+{
+	return c->fd;
+}
+
+struct endpoint tls_conn_peer(const struct tls_conn *c)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	struct endpoint at = {0};
+
+	if (getpeername(c->fd, (struct sockaddr *)&addr, &len) != 0 ||
+	    endpoint_from_sockaddr((struct sockaddr *)&addr, &at) != 0)
+		return (struct endpoint){0};
+	return at;
+}
+
+struct endpoint tls_conn_local(const struct tls_conn *c)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	struct endpoint at = {0};
+
+	if (getsockname(c->fd, (struct sockaddr *)&addr, &len) != 0 ||
+	    endpoint_from_sockaddr((struct sockaddr *)&addr, &at) != 0)
+		return (struct endpoint){0};
+	return at;
+}
+
+int tls_conn_peer_spki(const struct tls_conn *c, uint8_t out[static TLS_HASH_LEN])
+{
+	X509 *cert = c->ssl ? SSL_get0_peer_certificate(c->ssl) : NULL;
+
+	return cert ? tls_hash_spki(cert, out) : -ENOENT;
+}
+
+int tls_conn_peer_derp_key(const struct tls_conn *c, struct public_key *out)
+{
+	if (!c->ssl || c->trust.kind == TLS_TRUST_ANYONE)
+		return -ENOENT;
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->ssl);
+	for (int i = 1; chain && i < sk_X509_num(chain); i++)
+		if (tls_derp_cert_key(sk_X509_value(chain, i), out) == 0)
+			return 0;
+	return -ENOENT;
+}

@@ -1,0 +1,30 @@
+/*
+ * tls_internal: what the three files of tls share; nobody else includes it.
+ */
+#ifndef WARREN_TLS_INTERNAL_H
+#define WARREN_TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+
+#include "common/net/tls.h"
+
+/* A connection's own SSL of the context, also while another thread reloads it. NULL: no memory. */
+SSL *tls_context_new_ssl(struct tls_context *ctx);
+
+/* SHA-256 over the certificate, or over its SubjectPublicKeyInfo. */
+MUST_CHECK int tls_hash_cert(const X509 *cert, uint8_t out[static TLS_HASH_LEN]);
+MUST_CHECK int tls_hash_spki(const X509 *cert, uint8_t out[static TLS_HASH_LEN]);
+
+/* DERP's meta certificate for a relay key; the caller frees it. */
+MUST_CHECK int tls_derp_cert_new(const struct public_key *derp_key, uint64_t unix_s,
+				 const uint8_t random[static KEY_LEN], X509 **out);
+/* The key a meta certificate names; -ENOENT for any other certificate. */
+MUST_CHECK int tls_derp_cert_key(const X509 *cert, struct public_key *out);
+
+/* The reason of the library's last failure in words, and forgets it. */
+const char *tls_library_reason(void);
+
+/* How a client decides about the server's certificate: set by the context, done in tls_conn. */
+int tls_conn_verify(X509_STORE_CTX *store, void *arg);
+
+#endif
