@@ -1,10 +1,14 @@
 #include "agent/peer.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
+
+#include "agent/observer.h"
+#include "common/clock.h"
 
 enum { HANDSHAKE_WAYS_MAX = 8, NOTICE_WAYS_MAX = 16, FAILED_SENDS_MAX = 16 };
 
@@ -14,6 +18,7 @@ struct peer {
 	struct engine_peer *engine;
 	struct disco_shared shared;
 	struct path_peer path;
+	struct observer observer;
 };
 
 /* Sends that the network refused while actions were carried out: path hears of them afterwards. */
@@ -100,6 +105,7 @@ static int send_ping(struct peer *peer, const struct path_action *a)
 	m.ping.node_key = peer->env->node_public;
 	m.ping.has_report = true;
 	m.ping.report = report_to_wire(peer, a);
+	observer_on_probe(&peer->observer);
 	return send_disco(peer, &a->way, &m);
 }
 
@@ -147,13 +153,32 @@ static enum disco_notice_reason notice_to_wire(enum path_notice notice)
 	return DISCO_NOT_HEARING;
 }
 
+static void tell_event(struct peer *peer, struct event *event)
+{
+	event->peer_id = peer->info.id;
+	snprintf(event->peer, sizeof(event->peer), "%s.%s", peer->info.name, peer->info.owner);
+	peer->env->on_event(peer->env->arg, event);
+}
+
+static void tell_move(struct peer *peer, const struct path_choice *choice)
+{
+	enum code code = code_find(choice->why_code);
+	struct event event = event_make(EVENT_PATH, code, 0, NULL, choice->why, clock_unix_us());
+
+	event.from = choice->from;
+	event.to = choice->first;
+	observer_on_cause(&peer->observer, code, clock_now_us());
+	tell_event(peer, &event);
+	peer->env->on_moved(peer->env->arg, peer, choice);
+}
+
 static void publish_choice(struct peer *peer)
 {
 	const struct path_choice *choice = path_peer_choice(&peer->path);
 
 	engine_peer_set_choice(peer->engine, &choice->first, &choice->copy);
 	if (choice->moved)
-		peer->env->on_moved(peer->env->arg, peer, choice);
+		tell_move(peer, choice);
 }
 
 /* Returns 0 or the negative errno of a send. */
@@ -280,6 +305,7 @@ int peer_new(const struct peer_env *env, const struct control_peer *info, uint64
 	set_allowed_ips(peer);
 	randombytes_buf(seed, sizeof(seed));
 	path_peer_init(&peer->path, env->rules, seed, now_us);
+	observer_init(&peer->observer, info->id);
 	if (env->relay_only)
 		path_peer_set_obstacle(&peer->path, PATH_RELAY_ONLY);
 	name_candidates(peer, now_us);
@@ -357,6 +383,9 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 {
 	struct path_report report = report_from_wire(&ping->report, from);
 
+	if (ping->has_report)
+		observer_on_report(&peer->observer, from->kind, report.data_heard, now_us);
+
 	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
 			  actions);
 }
@@ -368,8 +397,10 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 	struct path_pong proved = path_peer_on_pong(
 		&peer->path, from, pong->txid, pong->has_report ? &report : NULL, now_us, actions);
 
-	if (proved.matched)
-		peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);
+	if (!proved.matched)
+		return;
+	observer_on_rtt(&peer->observer, proved.rtt_us, now_us);
+	peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);
 }
 
 static void on_notice(struct peer *peer, const struct disco_notice *notice, uint64_t now_us,
@@ -379,14 +410,17 @@ static void on_notice(struct peer *peer, const struct disco_notice *notice, uint
 
 	switch (notice->reason) {
 	case DISCO_LEAVING:
+		observer_on_cause(&peer->observer, CODE_PEER_LEFT, now_us);
 		path_peer_on_notice(&peer->path, PATH_LEAVING, about, notice->serial, now_us,
 				    actions);
 		break;
 	case DISCO_RESTARTING:
+		observer_on_cause(&peer->observer, CODE_PEER_RESTARTED, now_us);
 		path_peer_on_notice(&peer->path, PATH_RESTARTING, about, notice->serial, now_us,
 				    actions);
 		break;
 	case DISCO_NOT_HEARING:
+		observer_on_peer_saw(&peer->observer);
 		path_peer_on_notice(&peer->path, PATH_NOT_HEARING, about, notice->serial, now_us,
 				    actions);
 		break;
@@ -445,6 +479,20 @@ static struct path_traffic read_traffic(const struct peer *peer)
 	return traffic;
 }
 
+static void observe(struct peer *peer, const struct path_traffic *traffic, uint64_t now_us)
+{
+	struct observer_times at = {now_us, clock_unix_us()};
+	struct path_view in_use = {.way = way_none()};
+	struct observer_output seen;
+
+	path_peer_list(&peer->path, &in_use, 1);
+	observer_step(&peer->observer, traffic, &in_use, peer_is_active(peer, now_us), at, &seen);
+	for (unsigned i = 0; i < seen.n_samples; i++)
+		peer->env->on_sample(peer->env->arg, &seen.samples[i]);
+	if (seen.has_event)
+		tell_event(peer, &seen.event);
+}
+
 void peer_on_deadline(struct peer *peer, uint64_t now_us)
 {
 	struct path_actions actions = {.n = 0};
@@ -452,11 +500,20 @@ void peer_on_deadline(struct peer *peer, uint64_t now_us)
 
 	path_peer_on_deadline(&peer->path, &traffic, now_us, &actions);
 	carry_out(peer, &actions, now_us);
+	observe(peer, &traffic, now_us);
+}
+
+void peer_on_late(struct peer *peer, uint64_t late_us)
+{
+	observer_on_late(&peer->observer, late_us);
 }
 
 uint64_t peer_deadline_us(const struct peer *peer)
 {
-	return path_peer_deadline_us(&peer->path);
+	uint64_t path_us = path_peer_deadline_us(&peer->path);
+	uint64_t sample_us = timeline_deadline_us(&peer->observer.timeline);
+
+	return path_us < sample_us ? path_us : sample_us;
 }
 
 void peer_on_traffic(struct peer *peer, uint64_t now_us)
@@ -547,6 +604,7 @@ void peer_on_network_change(struct peer *peer, const char *code, uint64_t now_us
 {
 	struct path_actions actions = {.n = 0};
 
+	observer_on_cause(&peer->observer, code_find(code), now_us);
 	path_peer_on_network_change(&peer->path, code, now_us, &actions);
 	carry_out(peer, &actions, now_us);
 }

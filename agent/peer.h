@@ -12,8 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/measure/event.h"
+#include "agent/measure/timeline.h"
 #include "agent/path/path_peer.h"
-#include "agent/pinger.h"
 #include "agent/tunnel/engine.h"
 #include "common/proto/control.h"
 #include "common/proto/disco.h"
@@ -36,8 +37,11 @@ struct peer_env {
 	uint64_t (*next_serial)(void *arg);
 	size_t (*own_endpoints)(void *arg, struct endpoint *out, size_t max);
 	void (*ask_endpoints)(void *arg);
-	/* The choice moved: for the log and the history. */
+	/* The choice moved: for the log. */
 	void (*on_moved)(void *arg, struct peer *peer, const struct path_choice *choice);
+	/* For the history; peer's name and id are filled in. */
+	void (*on_event)(void *arg, const struct event *event);
+	void (*on_sample)(void *arg, const struct sample *sample);
 	/* A pong of one of ours, path_peer_ping's among them. */
 	void (*on_pong)(void *arg, struct peer *peer, const uint8_t txid[static DISCO_TXID_LEN],
 			uint64_t now_us);
@@ -72,6 +76,8 @@ void peer_set_relays(struct peer *peer, const struct path_relay *relays, size_t 
 void peer_set_obstacle(struct peer *peer, enum path_obstacle obstacle);
 void peer_on_own_endpoints(struct peer *peer, uint64_t now_us);
 void peer_on_network_change(struct peer *peer, const char *code, uint64_t now_us);
+/* Our own timers fired this late: nothing that is missing is held against a path or the network. */
+void peer_on_late(struct peer *peer, uint64_t late_us);
 void peer_want(struct peer *peer, uint64_t now_us);
 
 uint64_t peer_deadline_us(const struct peer *peer);

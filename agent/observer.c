@@ -1,0 +1,71 @@
+#include "agent/observer.h"
+
+static const uint64_t late_us = 50 * 1000; /* below this a timer is as punctual as timers are */
+
+void observer_init(struct observer *o, uint32_t peer_id)
+{
+	*o = (struct observer){.timeline.peer_id = peer_id};
+}
+
+void observer_on_probe(struct observer *o)
+{
+	quality_on_probe(&o->timeline.second);
+}
+
+void observer_on_rtt(struct observer *o, uint64_t rtt_us, uint64_t now_us)
+{
+	quality_on_rtt(&o->timeline.second, rtt_us);
+	o->proved_us = now_us;
+}
+
+void observer_on_report(struct observer *o, enum way_kind kind, uint32_t heard, uint64_t now_us)
+{
+	if (heard != o->reported[kind])
+		o->proved_us = now_us;
+	o->reported[kind] = heard;
+}
+
+void observer_on_cause(struct observer *o, enum code code, uint64_t now_us)
+{
+	gap_on_cause(&o->gap, code, now_us);
+}
+
+void observer_on_peer_saw(struct observer *o)
+{
+	gap_on_peer_saw(&o->gap);
+}
+
+void observer_on_late(struct observer *o, uint64_t by_us)
+{
+	if (by_us < late_us)
+		return;
+	timeline_on_late(&o->timeline, by_us);
+	gap_forgive(&o->gap, by_us);
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+void observer_step(struct observer *o, const struct path_traffic *traffic,
+		   const struct path_view *in_use, bool active, struct observer_times at,
+		   struct observer_output *out)
+{
+	const struct path_traffic_kind *direct = &traffic->kind[WAY_DIRECT];
+	const struct path_traffic_kind *relay = &traffic->kind[WAY_RELAY];
+	uint32_t sent = direct->data_sent + relay->data_sent;
+	uint32_t heard = direct->data_heard + relay->data_heard;
+	struct gap_view view = {
+		.heard_us = later(later(direct->last_heard_us, relay->last_heard_us), o->proved_us),
+		.proved_us = o->proved_us,
+		.last_data_sent_us = later(direct->last_data_sent_us, relay->last_data_sent_us),
+		.data_sent = sent,
+		.rtt_us = in_use->rtt_us,
+		.way = in_use->way,
+	};
+
+	out->n_samples = timeline_step(&o->timeline, active, &in_use->way, sent, heard, at.now_us,
+				       at.unix_us, out->samples);
+	out->has_event = gap_step(&o->gap, &view, at.now_us, at.unix_us, &out->event);
+}

@@ -1,0 +1,52 @@
+/*
+ * observer: what is measured of one peer: its samples and its gaps.
+ *
+ * Joins measure's timeline and gap for peer.c, which tells it what passed and asks it to step while
+ * the peer is active. What comes out is the recorder's. Holds no rule and no clock.
+ */
+#ifndef WARREN_OBSERVER_H
+#define WARREN_OBSERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/measure/event.h"
+#include "agent/measure/gap.h"
+#include "agent/measure/timeline.h"
+#include "agent/path/path_peer.h"
+
+struct observer {
+	struct timeline timeline;
+	struct gap gap;
+	uint64_t proved_us;		  /* last proof that the peer hears us */
+	uint32_t reported[WAY_RELAY + 1]; /* our packets that the peer last said it heard */
+};
+
+struct observer_times {
+	uint64_t now_us;
+	uint64_t unix_us;
+};
+
+struct observer_output {
+	struct sample samples[TIMELINE_SAMPLES_MAX];
+	unsigned n_samples;
+	bool has_event;
+	struct event event; /* a gap that ended; peer and id are the caller's to fill in */
+};
+
+void observer_init(struct observer *o, uint32_t peer_id);
+
+void observer_on_probe(struct observer *o);
+void observer_on_rtt(struct observer *o, uint64_t rtt_us, uint64_t now_us);
+/* The peer's report: heard counts our data packets by that kind of way. */
+void observer_on_report(struct observer *o, enum way_kind kind, uint32_t heard, uint64_t now_us);
+void observer_on_cause(struct observer *o, enum code code, uint64_t now_us);
+void observer_on_peer_saw(struct observer *o);
+/* Our own timer fired late: no fault of the network. */
+void observer_on_late(struct observer *o, uint64_t late_us);
+
+void observer_step(struct observer *o, const struct path_traffic *traffic,
+		   const struct path_view *in_use, bool active, struct observer_times at,
+		   struct observer_output *out);
+
+#endif
