@@ -133,6 +133,7 @@ size_t derp_packet_head(enum derp_type type, const struct public_key *src,
 /* Whether a relayed packet is disco: those have their own queue and answers. */
 bool derp_packet_is_disco(const uint8_t *data, size_t len);
 
+bool derp_type_is_known(uint8_t type);
 /* "send-packet" and the like; "unknown" for other numbers. */
 const char *derp_type_str(uint8_t type);
 
