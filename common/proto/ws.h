@@ -47,6 +47,13 @@ enum ws_close_code { /* section 7.4.1 */
 
 enum ws_side { WS_CLIENT, WS_SERVER };
 
+/* How far the check of a text message's UTF-8 has come. */
+struct ws_utf8 {
+	uint32_t code; /* bits gathered of the open character */
+	uint8_t left;  /* bytes it still lacks */
+	uint8_t total;
+};
+
 struct ws_decoder {
 	enum ws_side side;     /* ours: a server takes masked frames only, a client unmasked only */
 	uint64_t message_max;  /* bytes of one message, all its frames together */
@@ -57,8 +64,7 @@ struct ws_decoder {
 	uint64_t frame_left;   /* payload bytes still to come */
 	uint64_t frame_offset; /* payload bytes seen, for the mask */
 	uint64_t message_len;  /* of the open message so far, this frame counted whole */
-	uint32_t utf8;	       /* state of the check of a text message */
-	uint8_t utf8_left;
+	struct ws_utf8 utf8;
 	uint8_t control[WS_CONTROL_MAX]; /* a control frame is given out whole */
 };
 
@@ -66,9 +72,10 @@ struct ws_decoder {
 struct ws_piece {
 	enum ws_opcode
 		opcode; /* TEXT or BINARY on every piece of such a message; CLOSE, PING, PONG */
-	const uint8_t *bytes; /* unmasked in the caller's buffer; valid as long as that */
-	size_t len;	      /* 0 is possible */
-	bool first, last;     /* of its message */
+	const uint8_t
+		*bytes;	  /* in the caller's buffer, unmasked; a control frame's in the decoder */
+	size_t len;	  /* 0 is possible */
+	bool first, last; /* of its message */
 };
 
 void ws_decoder_init(struct ws_decoder *d, enum ws_side side, uint64_t message_max);
