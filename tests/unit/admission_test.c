@@ -1,5 +1,7 @@
 #include "derp-relay/admission.h"
 
+#include <stdlib.h>
+
 #include "common/clock.h"
 #include "common/json.h"
 #include "tests/unit/test.h"
@@ -157,6 +159,10 @@ TEST(admitted_keys_outlive_the_process)
 	CHECK(admission_is_changed(a));
 	struct json *tree = admission_save(a, unix_s);
 	CHECK(!admission_is_changed(a));
+	char *text = json_print(tree);
+	json_free(tree);
+	CHECK(json_parse(text, strlen(text), ADMISSION_FILE_MAX, &tree, &err) == 0);
+	free(text);
 	struct json_in root = json_root(tree, &err);
 	CHECK(admission_load(b, &root, unix_s + week_s + 1) == 0); /* the first is over */
 	json_free(tree);
