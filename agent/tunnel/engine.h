@@ -75,9 +75,8 @@ struct engine_config {
 	 * struct engine_relay_head. The engine is the producer of the first, the consumer of the
 	 * second. Both outlive the engine. */
 	struct ring *to_relay, *from_relay;
-	struct filter *filter; /* NULL: everything passes. Outlives the engine. */
-	uint64_t
-		tai64n_floor_us; /* wall time below which no handshake timestamp may lie, 0: none */
+	struct filter *filter;	  /* NULL: everything passes. Outlives the engine. */
+	uint64_t tai_reserved_us; /* what on_tai_reserved said last before this start, or 0 */
 	const struct engine_ops *ops;
 	void *arg;
 };
@@ -112,6 +111,8 @@ const char *engine_tun_name(const struct engine *engine);
 MUST_CHECK int engine_set_port(struct engine *engine, uint16_t port);
 MUST_CHECK int engine_set_fwmark(struct engine *engine, uint32_t fwmark);
 uint32_t engine_fwmark(const struct engine *engine);
+/* The TUN's MTU changed: packets are padded up to it and no further. */
+void engine_set_mtu(struct engine *engine, unsigned mtu_bytes);
 /* Forgets all keypairs; a peer whose key is our own new one is removed. */
 void engine_set_secret_key(struct engine *engine, const struct secret_key *secret);
 /* All zero while there is none. */
@@ -153,6 +154,10 @@ void engine_peer_set_psk(struct engine_peer *peer, const struct secret_key *psk)
 const struct secret_key *engine_peer_psk(const struct engine_peer *peer);
 /* Replaces all of the peer's prefixes; one that another peer has moves to this one. Copies. */
 void engine_peer_set_allowed_ips(struct engine_peer *peer, const struct prefix *prefixes, size_t n);
+/* One more; it too moves here from whoever has it. -ENOMEM. */
+MUST_CHECK int engine_peer_add_allowed_ip(struct engine_peer *peer, const struct prefix *prefix);
+/* -ENOENT where it is not the peer's. */
+int engine_peer_remove_allowed_ip(struct engine_peer *peer, const struct prefix *prefix);
 /* As it stands now; borrowed until the next change of any peer's allowed IPs. */
 size_t engine_peer_allowed_ips(const struct engine_peer *peer, const struct prefix **prefixes);
 /* Persistent keep-alive, 0: off. */

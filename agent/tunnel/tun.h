@@ -41,6 +41,7 @@ MUST_CHECK int tun_open_queue(const struct tun *tun, int *fd);
 void tun_close(struct tun *tun);
 
 MUST_CHECK int tun_set_mtu(const char *name, unsigned mtu_bytes);
+MUST_CHECK int tun_get_mtu(const char *name, unsigned *mtu_bytes);
 MUST_CHECK int tun_set_up(const char *name, bool up);
 /* Removes a persistent interface: what `down` and the package do. -EBUSY while a process holds it.
  */
