@@ -1,0 +1,265 @@
+"""The programs under test: a coordinator, two relays and nodes, placed in a topology.
+
+Every daemon has a state directory, socket and TUN name of its own, and logs into the scenario's
+folder. Nodes are joined by invitations, as people do it.
+"""
+import json
+import os
+import signal
+import subprocess
+import time
+
+import netns
+import tools
+import topology
+
+PROGRAMS = ["warrend", "warren", "warren-coordinator", "warren-relay"]
+RELAY_HOSTS = {1: "relay1", 2: "relay2"}
+
+
+class LabError(Exception):
+    """The system under test did not do what it should."""
+
+
+def wait_for(what, condition, timeout=10.0, every=0.05):
+    """Returns the condition's first true value."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise LabError(f"not within {timeout:g} s: {what}")
+        time.sleep(every)
+
+
+def missing_programs(build):
+    return [p for p in PROGRAMS if not os.access(f"{build}/{p}", os.X_OK)]
+
+
+class Daemon:
+    """A program that can be killed and started again with the state it has."""
+
+    def __init__(self, mesh, host, name):
+        self.mesh, self.host, self.name = mesh, host, name
+        self.state = f"{mesh.work}/{name}"
+        self.log = f"{mesh.logs}/{name}.log"
+        self.process = None
+
+    def command(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return {}
+
+    def start(self):
+        self.process = netns.Process(self.host, self.command(), self.log, self.environment())
+
+    def stop(self, number=signal.SIGTERM):
+        return self.process.stop(number)
+
+    def kill(self):
+        return self.process.stop(signal.SIGKILL)
+
+    def admin(self, program, *arguments, stdin=None):
+        """Runs an admin command beside the daemon; returns its stdout."""
+        return netns.run(self.host, f"{self.mesh.build}/{program}", *arguments, input=stdin)
+
+
+class Coordinator(Daemon):
+    URL = f"https://{topology.public_ip('coordinator')}:8443"
+
+    def __init__(self, mesh):
+        super().__init__(mesh, "coordinator", "coordinator")
+
+    def command(self):
+        return [f"{self.mesh.build}/warren-coordinator", "serve", "--url", self.URL,
+                "--listen", f"{topology.public_ip('coordinator')}:8443", "--state-dir", self.state,
+                "--mesh-v4", topology.MESH_V4, "--mesh-v6", topology.MESH_V6]
+
+    def ask(self, *arguments, stdin=None):
+        return self.admin("warren-coordinator", *arguments, "--state-dir", self.state, stdin=stdin)
+
+    def start(self):
+        super().start()
+        wait_for("the coordinator's admin socket",
+                 lambda: os.path.exists(f"{self.state}/admin.sock"))
+
+    def invite(self, name, role, owner="alice"):
+        """The invitation for a new node."""
+        out = self.ask("token", "create", "--owner", owner, "--name", name, "--role", role, "--json")
+        return json.loads(out)["invitation"]
+
+    def add_relay(self, entry):
+        self.ask("relay", "add", "-", stdin=json.dumps(entry))
+
+    def remove_node(self, name):
+        self.ask("node", "remove", name)
+
+
+class Relay(Daemon):
+    def __init__(self, mesh, region):
+        super().__init__(mesh, RELAY_HOSTS[region], RELAY_HOSTS[region])
+        self.region = region
+
+    def command(self):
+        ip = topology.public_ip(self.host)
+        return [f"{self.mesh.build}/warren-relay", "--listen", f"{ip}:443", "--http", "off",
+                "--stun", f"{ip}:3478", "--hostname", ip, "--tls", "self-signed",
+                "--state-dir", self.state]
+
+    def start(self):
+        self.out = f"{self.mesh.logs}/{self.name}.entry"
+        with open(self.out, "wb") as out:
+            self.process = netns.Process(self.host, self.command(), self.log, stdout=out)
+
+    def entry(self):
+        """Its entry for the relay map, as it prints it, under the region of this lab."""
+        def printed():
+            with open(self.out, encoding="utf-8") as f:
+                text = f.read()
+            start, end = text.find("{"), text.rfind("}")
+            try:
+                return json.loads(text[start:end + 1])
+            except json.JSONDecodeError:
+                return None
+        entry = wait_for(f"the map entry of {self.name}", printed)
+        node = f"{self.region}a"
+        return {**entry, "RegionID": self.region, "RegionCode": self.name, "RegionName": self.name,
+                "Name": node}
+
+
+class Node(Daemon):
+    count = 0
+
+    def __init__(self, mesh, host, name, role, *options):
+        super().__init__(mesh, host, name)
+        Node.count += 1
+        self.role, self.options = role, options
+        self.tun = f"w{os.getpid() % 100000}n{Node.count}"
+        self.socket = f"{mesh.work}/{name}.sock"
+        self.invitation = None
+        self.started_us = 0
+        self._address = None
+
+    def command(self):
+        return [f"{self.mesh.build}/warrend", "--role", self.role, "--state-dir", self.state,
+                "--socket", self.socket, "--tun", self.tun, *self.options]
+
+    def environment(self):
+        return {"WARREN_COORDINATOR": self.invitation} if self.invitation else {}
+
+    def start(self):
+        self.started_us = tools.now_us()
+        super().start()
+
+    def join(self):
+        """Starts it with a fresh invitation; the next start uses the identity it has kept."""
+        self.invitation = self.mesh.coordinator.invite(self.name, self.role)
+        self.start()
+        self.invitation = None
+
+    def warren(self, *arguments, check=True):
+        """Runs the warren command against this node; returns stdout, or None where it failed."""
+        done = subprocess.run(netns.inside(self.host, f"{self.mesh.build}/warren", "--socket",
+                                           self.socket, *arguments),
+                              text=True, capture_output=True, check=False, timeout=60)
+        if done.returncode != 0 and check:
+            raise LabError(f"warren {' '.join(arguments)} on {self.name}: {done.stderr.strip()}")
+        return done.stdout if done.returncode == 0 else None
+
+    def status(self):
+        out = self.warren("status", "--json", check=False)
+        return json.loads(out) if out else None
+
+    def history(self, peer):
+        return json.loads(self.warren("history", peer.name, "--json"))
+
+    def is_online(self):
+        status = self.status()
+        return bool(status) and status["state"] == "online"
+
+    def address(self):
+        """Its IPv4 address in the mesh."""
+        if not self._address:
+            status = wait_for(f"{self.name} to have an address",
+                              lambda: (s := self.status()) and s["self"]["addresses"] and s)
+            self._address = status["self"]["addresses"][0]
+        return self._address
+
+    def peer(self, other):
+        status = self.status() or {"peers": []}
+        return next((p for p in status["peers"] if p["name"] == other.name), None)
+
+    def path(self, other):
+        """The kind of path to the other node: direct, relay or none; and by which region."""
+        peer = self.peer(other)
+        return (peer["path"]["kind"], peer["path"]["region"]) if peer else ("none", None)
+
+
+class Mesh:
+    """A whole mesh in a topology: coordinator, two relays, and the nodes laptop and dev."""
+
+    def __init__(self, topo, work, laptop_options=(), dev_options=()):
+        self.topo, self.work = topo, work
+        self.build, self.logs = topo.build, topo.logs
+        self.coordinator = Coordinator(self)
+        self.relays = {region: Relay(self, region) for region in RELAY_HOSTS}
+        self.laptop = Node(self, "laptop", "laptop", "client", *laptop_options)
+        self.dev = Node(self, "ws", "dev", "agent", *dev_options)
+        self.others = []
+
+    def __enter__(self):
+        for relay in self.relays.values():
+            relay.start()
+        self.coordinator.start()
+        for relay in self.relays.values():
+            self.coordinator.add_relay(relay.entry())
+        return self
+
+    def __exit__(self, *_):
+        for daemon in self.daemons():
+            if daemon.process and daemon.process.is_running():
+                daemon.kill()
+
+    def daemons(self):
+        return [self.laptop, self.dev, *self.others, *self.relays.values(), self.coordinator]
+
+    def add_node(self, host, name, role):
+        node = Node(self, host, name, role)
+        self.others.append(node)
+        return node
+
+    def join(self):
+        """Joins dev, then laptop, and waits until both are online."""
+        for node in (self.dev, self.laptop):
+            node.join()
+        for node in (self.dev, self.laptop):
+            wait_for(f"{node.name} to be online", node.is_online, timeout=15)
+        self.ping()
+        return self
+
+    def ping(self, timeout=15):
+        """Waits for the first answer of dev to laptop; returns the milliseconds it took."""
+        ping = tools.first_ping(self, "laptop", self.dev.address(), tools.now_us(), timeout)
+        first_ms = ping.result()["first_ms"]
+        if first_ms is None:
+            raise LabError(f"dev does not answer laptop within {timeout} s")
+        return first_ms
+
+    def wait_for_path(self, kind, timeout=10):
+        """Waits until both ends send by such a path, with traffic to wake them."""
+        ping = subprocess.Popen(netns.inside("laptop", "ping", "-q", "-i", "0.1",
+                                             self.dev.address()), stdout=subprocess.DEVNULL)
+        try:
+            wait_for(f"laptop and dev to be on {kind}",
+                     lambda: self.laptop.path(self.dev)[0] == kind
+                     and self.dev.path(self.laptop)[0] == kind, timeout, every=0.1)
+        finally:
+            ping.kill()
+            ping.wait()
+
+    def assert_alive(self):
+        for daemon in self.daemons():
+            if daemon.process and not daemon.process.is_running():
+                raise LabError(f"{daemon.name} has died (status {daemon.process.popen.returncode})")

@@ -1,0 +1,126 @@
+"""The measuring tools of tests/lab/tools, and captures, as objects."""
+import contextlib
+import json
+import signal
+import subprocess
+import time
+
+import netns
+
+
+def now_us():
+    """The tools' clock."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+class Tool:
+    """A tool that runs beside the scenario and prints one line of JSON when it ends."""
+
+    def __init__(self, lab, host, *command, wait_for_listening=False):
+        self.name = str(command[0])
+        self.process = netns.Process(host, [f"{lab.build}/lab/{command[0]}", *command[1:]],
+                                     f"{lab.logs}/{self.name}-{host}.log",
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if wait_for_listening:
+            self.process.popen.stdout.readline()
+
+    def mark(self, window):
+        with contextlib.suppress(BrokenPipeError):
+            self.process.popen.stdin.write(f"mark {window}\n".encode())
+            self.process.popen.stdin.flush()
+
+    def result(self, timeout=60):
+        """Waits for its end and returns what it printed."""
+        out, _ = self.process.popen.communicate(timeout=timeout)
+        netns.Process.living.remove(self.process)
+        try:
+            return json.loads(out.decode().strip().splitlines()[-1])
+        except (IndexError, json.JSONDecodeError) as e:
+            raise RuntimeError(f"{self.name} printed no result; see {self.process.log}") from e
+
+    def stop(self):
+        self.process.stop()
+
+
+def window_of(result, name):
+    """The window of a result by its name."""
+    for window in result["windows"]:
+        if window["name"] == name:
+            return window
+    raise KeyError(name)
+
+
+def keys_server(lab, host, port=7007):
+    return Tool(lab, host, "keys", "serve", port, wait_for_listening=True)
+
+
+def keys(lab, host, address, port=7007, every_ms=20, patience=20):
+    """Types until its stdin closes: result() ends it."""
+    return Tool(lab, host, "keys", "type", address, port, "--every-ms", every_ms, "--patience",
+                patience)
+
+
+def first_ping(lab, host, address, start_us=0, timeout=15, by="icmp", port=0, go_on=False):
+    """first_ms counts from start_us, at_us is the clock's own. go_on: pings until result()."""
+    return Tool(lab, host, "firstping", address, port, "--by", by, "--start-us", start_us,
+                "--timeout", timeout, *(["--then", "go-on"] if go_on else []))
+
+
+def first_direct(lab, start_us=0, timeout=15):
+    """When laptop and ws first sent each other WireGuard data straight; at_us, or absent."""
+    return Tool(lab, "inet", "firstdirect", "xnatA", "203.0.113.10", "203.0.113.20",
+                "--start-us", start_us, "--timeout", timeout)
+
+
+def bulk_receiver(lab, host, port=7008, out=None):
+    return Tool(lab, host, "bulk", "receive", port, *(["--out", out] if out else []),
+                wait_for_listening=True)
+
+
+def bulk_sender(lab, host, address, rate, port=7008, file=None, size=10**12):
+    what = ["--file", file] if file else ["--bytes", size]
+    return Tool(lab, host, "bulk", "send", address, port, "--rate", rate, *what)
+
+
+def flood(lab, host, targets, seconds, rate=10000):
+    return Tool(lab, host, "flood", *targets, "--seconds", seconds, "--rate", rate)
+
+
+class Capture:
+    """tcpdump on an interface, into a file."""
+
+    def __init__(self, lab, host, interface, name, expression="", snaplen=0):
+        self.path = f"{lab.logs}/{name}.pcap"
+        self.process = netns.Process(host, ["tcpdump", "-i", interface, "-n", "-U", "-s", snaplen,
+                                            "-B", 16384, "-Z", "root", "-w", self.path,
+                                            *([expression] if expression else [])],
+                                     f"{lab.logs}/tcpdump-{name}.log")
+        self._wait_until_listening()
+
+    def _wait_until_listening(self):
+        for _ in range(100):
+            with open(self.process.log, encoding="utf-8", errors="replace") as log:
+                if "listening on" in log.read():
+                    return
+            time.sleep(0.02)
+        raise RuntimeError("tcpdump does not start")
+
+    def stop(self):
+        time.sleep(0.1)  # what is in its buffer
+        self.process.stop(signal.SIGINT)
+
+    def packets(self):
+        """How many packets it holds."""
+        done = subprocess.run(["tcpdump", "-n", "-r", self.path, "--count"], text=True,
+                              capture_output=True, check=True)
+        return int(done.stdout.split()[0])
+
+    def holds(self, needle):
+        """Do the captured bytes contain this? Works on pieces, since captures are large."""
+        tail = b""
+        with open(self.path, "rb") as f:
+            while piece := f.read(1 << 20):
+                if needle in tail + piece:
+                    return True
+                tail = piece[-len(needle):]
+        return False
