@@ -36,22 +36,27 @@ static int hash_der(uint8_t *der, int len, uint8_t out[static TLS_HASH_LEN])
 int tls_hash_cert(const X509 *cert, uint8_t out[static TLS_HASH_LEN])
 {
 	uint8_t *der = NULL;
-	return hash_der(der, i2d_X509(cert, &der), out);
+	int len = i2d_X509(cert, &der);
+
+	return hash_der(der, len, out);
 }
 
 int tls_hash_spki(const X509 *cert, uint8_t out[static TLS_HASH_LEN])
 {
 	uint8_t *der = NULL;
-	return hash_der(der, i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der), out);
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+
+	return hash_der(der, len, out);
 }
 
 /* ---- making ---- */
 
+/* Not MBSTRING_UTF8: that would enforce the 64 characters of RFC 5280, and DERP needs 71. */
 static bool set_subject(X509 *cert, const char *name)
 {
 	X509_NAME *subject = X509_get_subject_name(cert);
 
-	return X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const uint8_t *)name, -1,
+	return X509_NAME_add_entry_by_txt(subject, "CN", V_ASN1_UTF8STRING, (const uint8_t *)name, -1,
 					  -1, 0) == 1 &&
 	       X509_set_issuer_name(cert, subject) == 1;
 }
