@@ -139,7 +139,15 @@ static uint64_t look_at_waiting(struct lane *lane)
 
 /* ---- the thread ---- */
 
-static void on_ready(struct lane *lane, unsigned source)
+static void on_tun(struct lane *lane, unsigned events)
+{
+	(void)outbound_read_tun(lane);
+	/* The interface was deleted under us; the error would be there for ever. */
+	if (events & (EPOLLERR | EPOLLHUP))
+		(void)epoll_ctl(lane->epoll_fd, EPOLL_CTL_DEL, lane->tun_fd, NULL);
+}
+
+static void on_ready(struct lane *lane, unsigned source, unsigned events)
 {
 	const struct udp *udp = atomic_load(&lane->view->udp);
 
@@ -148,7 +156,7 @@ static void on_ready(struct lane *lane, unsigned source)
 		read_mail(lane);
 		break;
 	case ON_TUN:
-		(void)outbound_read_tun(lane);
+		on_tun(lane, events);
 		break;
 	case ON_UDP4:
 		(void)inbound_read_udp(lane, udp->fd4);
@@ -198,7 +206,7 @@ static void *run(void *arg)
 
 		lane->now_us = clock_now_us();
 		for (int i = 0; i < n; i++)
-			on_ready(lane, events[i].data.u32);
+			on_ready(lane, events[i].data.u32, events[i].events);
 		if (lane->from_relay)
 			(void)inbound_read_relay(lane);
 		deadline_us = lane->listed ? look_at_waiting(lane) : US_NEVER;
