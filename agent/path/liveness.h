@@ -63,17 +63,24 @@ void liveness_reset(struct liveness *l, uint64_t now_us);
 /* Our own timer fired late by late_us. */
 void liveness_forgive(struct liveness *l, uint64_t late_us, uint64_t now_us);
 
-/* A report that came by this way: highest number heard of our pings, data packets heard.
- * sent_number: our last one. sent_before: our count of data packets max(100 ms, RTT) ago;
- * sent_now: now. False where the peer misses what it should have heard: two packets or more. */
+/* What we sent by this way: until now, and until max(100 ms, RTT) ago. */
+struct liveness_sent {
+	uint32_t number, number_before; /* of our pings */
+	uint32_t data, data_before;	/* data packets, by this kind of way */
+};
+
+/* A report of the peer: highest number heard of our pings on this way, data packets heard by this
+ * kind of way. False where it misses what it should have heard: two packets or more. Numbers above
+ * our last one say nothing (the peer sees two ways of ours as one) and are left aside. */
 bool liveness_on_report(struct liveness *l, uint32_t number, uint32_t data_heard,
-			uint32_t sent_number, uint32_t sent_before, uint32_t sent_now,
-			uint64_t now_us);
+			const struct liveness_sent *sent, uint64_t now_us);
 
 /* Moves on where time alone decides. True where the state changed. */
 bool liveness_on_deadline(struct liveness *l, uint64_t now_us);
-/* When the open question wants its second probe, or US_NEVER. */
-uint64_t liveness_ask_again_us(const struct liveness *l);
+/* When a question probe is wanted next: an unanswered probe is a question after max(100 ms, 2 RTT),
+ * a question asked once is asked again. US_NEVER: nothing to ask. */
+uint64_t liveness_ask_us(const struct liveness *l);
+/* When liveness_on_deadline moves on, or US_NEVER. */
 uint64_t liveness_deadline_us(const struct liveness *l);
 
 #endif

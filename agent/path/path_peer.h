@@ -139,9 +139,15 @@ struct path {
 	uint32_t heard_high; /* highest number of the peer's pings */
 	uint32_t heard_count, heard_first;
 	uint64_t heard_serial;
-	uint64_t next_probe_us;
+	uint64_t last_probe_us;
 	unsigned tries;		 /* probes since the last burst began, none answered */
+	uint8_t jitter;		 /* random, for the next interval */
 	struct path_relay relay; /* WAY_RELAY only */
+	/* Counts at the last pong while all data went by this way alone: what the next one's are
+	 * compared with. */
+	bool has_base;
+	uint32_t base_sent, base_heard;
+	uint64_t base_us;
 };
 
 struct path_peer {
@@ -160,23 +166,34 @@ struct path_peer {
 		} mark[32];
 		unsigned next;
 	} marks[WAY_RELAY + 1];
-	uint64_t serial_high, serial_floor, serial_floor_us;
+	uint64_t unanswered_us; /* first data sent by the way in use since it was heard; 0: none */
+	uint64_t polled_us;	/* last look at the traffic */
+	uint64_t last_call_us, asked_endpoints_us;
+	uint64_t serial_high, serial_mark, serial_floor, serial_floor_us;
 	uint64_t call_us;	  /* next call-me-maybe; US_NEVER: none planned */
 	unsigned call_tries;	  /* sent since the last burst began */
 	uint64_t wanted_until_us; /* a direct way is looked for until then */
 	uint64_t active_until_us; /* inner data passed less than 10 s ago */
 	uint64_t moved_us;	  /* last move between ways */
 	uint64_t better_since_us; /* another way has been better since; US_NEVER: none is */
+	uint64_t left_us;	  /* a direct way was last left for its quality */
 	uint64_t copy_until_us;	  /* a young path: both ways until then */
 	uint64_t quiet_until_us;  /* the peer restarts: its silence is no fault of a path */
 	uint64_t silent_us[4];	  /* when paths last went down: flapping */
 	uint64_t deadline_us;
 	uint64_t drops[PATH_DROPS];
 	enum path_obstacle obstacle;
-	bool has_endpoints;		  /* ours are known: a call-me-maybe has something to say */
-	bool has_left;			  /* the peer said so and was not heard since */
-	bool mapping_changed;		  /* our endpoints changed while a path was suspect */
-	int in_use;			  /* slot of choice.first, -1: none */
+	bool was_direct;     /* a direct way was in use before */
+	bool noticed;	     /* the open question was told to the peer */
+	bool has_endpoints;  /* ours are known: a call-me-maybe has something to say */
+	bool has_left;	     /* the peer said so and was not heard since */
+	bool in_trouble;     /* the way in use is suspect, and what follows from it was done */
+	bool says_suspect;   /* the choice's sentence tells of it */
+	int in_use;	     /* slot of choice.first, -1: none */
+	int copy_slot;	     /* while a path is young: the way it replaced */
+	uint64_t recheck_us; /* a move is allowed then */
+	struct endpoint last_direct; /* where we last sent directly; port 0: never */
+	uint64_t pending_us;
 	char pending_code[PATH_CODE_LEN]; /* a cause that the next move is due to */
 	uint8_t seed[PATH_SEED_LEN];
 	uint64_t random_count;
@@ -222,6 +239,9 @@ struct path_pong {
 	bool matched;
 	struct way way; /* the way we probed: what is proved */
 	uint64_t rtt_us;
+	/* Data packets sent by this way since the pong before, and those the peer did not hear;
+	 * 0 where it cannot be told. */
+	uint32_t out_sent, out_lost;
 };
 struct path_pong path_peer_on_pong(struct path_peer *p, const struct way *from,
 				   const uint8_t txid[static PROBE_TXID_LEN],
@@ -259,6 +279,13 @@ bool path_peer_is_active(const struct path_peer *p, uint64_t now_us);
 size_t path_peer_handshake_ways(const struct path_peer *p, struct way *out, size_t max);
 /* By which ways a notice of ours goes: every way that is not down. */
 size_t path_peer_notice_ways(const struct path_peer *p, struct way *out, size_t max);
+
+/* When anything authenticated of disco's came last, and when the peer last proved to hear us; by
+ * any way, 0: never. For measure's gap. */
+struct path_proof {
+	uint64_t heard_us, proved_us;
+};
+struct path_proof path_peer_proof(const struct path_peer *p);
 
 /* One way as `warren status` shows it. */
 struct path_view {

@@ -17,8 +17,9 @@ struct probe {
 	uint8_t txid[PROBE_TXID_LEN];
 	int16_t slot;	    /* of the way it was sent by; -1: the entry is free */
 	bool answered;	    /* kept, so that a report of its number can be told */
+	bool settled;	    /* counted as answered or lost */
 	uint32_t number;    /* on that way */
-	uint32_t data_sent; /* our count of data packets by that kind of way, when it was sent */
+	uint32_t data_sent; /* data packets by that kind of way until then */
 	uint64_t sent_us;   /* 0: never used */
 };
 

@@ -1,0 +1,68 @@
+#include "agent/path/probe.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+static const uint64_t seen_for_us = 10 * US_PER_S;
+
+struct probe *probe_open(struct probe_table *t, const uint8_t txid[static PROBE_TXID_LEN], int slot,
+			 uint32_t number, uint64_t now_us)
+{
+	struct probe *p = &t->ring[t->next++ % PROBES_OPEN_MAX];
+
+	*p = (struct probe){.slot = (int16_t)slot, .number = number, .sent_us = now_us};
+	memcpy(p->txid, txid, PROBE_TXID_LEN);
+	return p;
+}
+
+static bool is_of(const struct probe *p, int slot)
+{
+	return p->sent_us != 0 && p->slot == slot;
+}
+
+struct probe *probe_close(struct probe_table *t, const uint8_t txid[static PROBE_TXID_LEN])
+{
+	for (size_t i = 0; i < PROBES_OPEN_MAX; i++) {
+		struct probe *p = &t->ring[i];
+
+		if (p->sent_us == 0 || p->slot < 0 || p->answered ||
+		    memcmp(p->txid, txid, PROBE_TXID_LEN) != 0)
+			continue;
+		p->answered = true;
+		return p;
+	}
+	return NULL;
+}
+
+const struct probe *probe_find_number(const struct probe_table *t, int slot, uint32_t number)
+{
+	for (size_t i = 0; i < PROBES_OPEN_MAX; i++)
+		if (is_of(&t->ring[i], slot) && t->ring[i].number == number)
+			return &t->ring[i];
+	return NULL;
+}
+
+void probe_forget_slot(struct probe_table *t, int slot)
+{
+	for (size_t i = 0; i < PROBES_OPEN_MAX; i++)
+		if (is_of(&t->ring[i], slot))
+			t->ring[i].slot = -1;
+}
+
+bool probe_is_new(struct probe_seen *s, const uint8_t txid[static PROBE_TXID_LEN], uint64_t now_us)
+{
+	for (size_t i = 0; i < PROBES_SEEN_MAX; i++) {
+		const struct probe_seen_entry *e = &s->ring[i];
+		bool is_young = e->at_us != 0 && now_us - e->at_us < seen_for_us;
+
+		if (is_young && memcmp(e->txid, txid, PROBE_TXID_LEN) == 0)
+			return false;
+	}
+	struct probe_seen_entry *e = &s->ring[s->next++ % PROBES_SEEN_MAX];
+
+	memcpy(e->txid, txid, PROBE_TXID_LEN);
+	e->at_us = now_us;
+	return true;
+}

@@ -1,0 +1,109 @@
+#include "agent/path/score.h"
+
+#include "common/clock.h"
+
+enum { FATES_MAX = 64, FATES_TO_JUDGE = 8, MILLION = 1000 * 1000 };
+
+static const uint64_t min_window_us = 10 * US_PER_S;
+/* A lost packet costs who waits for it a retransmission; 5 % of them shall outweigh what a clean
+ * relay adds. */
+static const uint64_t loss_price_us = 2 * US_PER_S;
+static const uint64_t relay_extra_us = 5 * US_PER_MS;
+static const uint64_t unknown_price_us = 30 * (uint64_t)US_PER_S;
+static const uint64_t noise_us = 2 * US_PER_MS;
+
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+static void note_min(struct score *s, uint64_t rtt_us, uint64_t now_us)
+{
+	if (s->min_us == 0 || rtt_us < s->min_us)
+		s->min_us = rtt_us;
+	if (s->min_new_us == 0 || rtt_us < s->min_new_us)
+		s->min_new_us = rtt_us;
+	if (now_us - s->min_since_us < min_window_us)
+		return;
+	s->min_us = s->min_new_us;
+	s->min_new_us = rtt_us;
+	s->min_since_us = now_us;
+}
+
+static void note_fate(struct score *s, uint64_t lost)
+{
+	s->fate = s->fate << 1 | lost;
+	if (s->fates < FATES_MAX)
+		s->fates++;
+}
+
+void score_on_rtt(struct score *s, uint64_t rtt_us, uint64_t now_us)
+{
+	if (rtt_us == 0)
+		rtt_us = 1; /* zero means "not measured" */
+	if (s->srtt_us == 0) {
+		s->srtt_us = rtt_us;
+		s->min_since_us = now_us;
+	} else {
+		s->srtt_us = (7 * s->srtt_us + rtt_us) / 8;
+		s->jitter_us = (15 * s->jitter_us + distance(rtt_us, s->last_us)) / 16;
+	}
+	s->last_us = rtt_us;
+	note_min(s, rtt_us, now_us);
+	note_fate(s, 0);
+}
+
+void score_on_lost_probe(struct score *s)
+{
+	note_fate(s, 1);
+}
+
+void score_on_packets(struct score *s, uint32_t sent, uint32_t lost)
+{
+	if (sent == 0)
+		return;
+	uint64_t ppm = (uint64_t)(lost < sent ? lost : sent) * MILLION / sent;
+	/* A report about many packets weighs more than one about a few. */
+	uint64_t weight = sent < 64 ? sent : 64;
+
+	s->packet_loss_ppm = (uint32_t)(((256 - weight) * s->packet_loss_ppm + weight * ppm) / 256);
+}
+
+void score_forget(struct score *s)
+{
+	*s = (struct score){0};
+}
+
+bool score_is_known(const struct score *s)
+{
+	return s->srtt_us != 0;
+}
+
+double score_loss(const struct score *s)
+{
+	double packets = s->packet_loss_ppm / (double)MILLION;
+	double probes = 0;
+
+	if (s->fates >= FATES_TO_JUDGE)
+		probes = __builtin_popcountll(s->fate) / (double)s->fates;
+	return probes > packets ? probes : packets;
+}
+
+uint64_t score_rtt_bound_us(const struct score *s)
+{
+	return score_is_known(s) ? s->srtt_us + 2 * s->jitter_us : 0;
+}
+
+uint64_t score_price_us(const struct score *s, bool is_direct)
+{
+	if (!score_is_known(s))
+		return unknown_price_us;
+	uint64_t price =
+		s->srtt_us + s->jitter_us + (uint64_t)(score_loss(s) * (double)loss_price_us);
+	return is_direct ? price : price + price / 4 + relay_extra_us;
+}
+
+bool score_is_clearly_better(uint64_t price_a_us, uint64_t price_b_us)
+{
+	return price_a_us + price_b_us / 8 + noise_us < price_b_us;
+}
