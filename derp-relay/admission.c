@@ -322,12 +322,9 @@ static void load_entry(struct admission *a, const struct json_in *item, uint64_t
 int admission_load(struct admission *a, const struct json_in *root, uint64_t unix_s)
 {
 	struct json_in list = json_array(root, "admitted", ADMISSION_KEYS_MAX);
-	size_t n = json_count(&list);
 
-	for (size_t i = 0; i < n && !root->err->failed; i++) {
-		struct json_in item = json_item(&list, i);
+	for (struct json_in item = {0}; !root->err->failed && json_each(&list, &item);)
 		load_entry(a, &item, unix_s);
-	}
 	return root->err->failed ? -EBADMSG : 0;
 }
 
