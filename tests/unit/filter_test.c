@@ -245,6 +245,17 @@ TEST(forgets_by_protocol_and_state)
 	rig_free(&rig);
 }
 
+TEST(keeps_a_half_closed_session)
+{
+	struct rig rig = laptop(16);
+
+	out(&rig, tcp(TO_PEER, 40000, 22, SYN), 0);
+	in(&rig, tcp(FROM_PEER, 40000, 22, SYN_ACK), 1);
+	out(&rig, tcp(TO_PEER, 40000, 22, FIN), 2);
+	CHECK_INT(in(&rig, tcp(FROM_PEER, 40000, 22, ACK), 3600 * second_us), FILTER_PASS);
+	rig_free(&rig);
+}
+
 TEST(starts_afresh_when_the_starter_reuses_its_ports)
 {
 	struct rig rig = laptop(16);
@@ -271,11 +282,13 @@ TEST(cuts_a_live_flow_when_the_rules_no_longer_allow_it)
 	CHECK_INT(in(&rig, tcp(FROM_PEER, 40000, 22, ACK), 3), FILTER_DROP_REVOKED);
 	CHECK_INT(in(&rig, tcp(FROM_PEER, 40000, 22, ACK), 4), FILTER_DROP_NO_FLOW);
 	CHECK_INT(in(&rig, tcp(FROM_PEER, 40001, 80, ACK), 5), FILTER_PASS);
+	struct pkt to_web = tcp(TO_PEER, 40001, 80, ACK);
 	publish(&rig, NULL, &anything, STRANGER); /* DEV is removed from the mesh */
+	CHECK_INT(in(&rig, unreachable(FROM_PEER, &to_web), 6), FILTER_DROP_REVOKED);
 	CHECK_INT(in(&rig, tcp(FROM_PEER, 40001, 80, ACK), 6), FILTER_DROP_REVOKED);
 	CHECK_INT(out(&rig, tcp(TO_PEER, 40001, 80, ACK), 7), FILTER_DROP_PEER);
 	filter_read_counters(rig.f, &n);
-	CHECK(n.revoked == 2 && n.flows == 0 && n.in[FILTER_DROP_REVOKED] == 2);
+	CHECK(n.revoked == 2 && n.flows == 0 && n.in[FILTER_DROP_REVOKED] == 3);
 	rig_free(&rig);
 }
 
@@ -352,6 +365,11 @@ TEST(lets_later_fragments_follow_a_first_that_passed)
 	CHECK_INT(in(&rig, foreign, 5), FILTER_DROP_FRAGMENT);
 	CHECK_INT(out(&rig, later, 6), FILTER_DROP_FRAGMENT); /* the other direction's */
 	CHECK_INT(in(&rig, later, 3 + 2 * second_us), FILTER_DROP_FRAGMENT);
+	CHECK_INT(in(&rig, first, 4 * second_us), FILTER_PASS);
+	publish(&rig, NULL, &anything, STRANGER);
+	CHECK_INT(filter_in(rig.f, STRANGER, later.b, later.len, 4 * second_us),
+		  FILTER_DROP_FRAGMENT);
+	CHECK_INT(in(&rig, later, 4 * second_us), FILTER_DROP_PEER);
 	rig_free(&rig);
 }
 

@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <string.h>
+
+#include <sodium.h>
 
 #include "tests/unit/test.h"
 
@@ -86,6 +89,52 @@ TEST(refuses_every_single_changed_byte_and_every_length)
 		CHECK_INT(flow_snapshot_decode(back, saved, i, 1), -EBADMSG);
 		CHECK_INT(flow_table_count(back), 0);
 	}
+	flow_table_free(t);
+	flow_table_free(back);
+}
+
+/* Puts the checksum right again, as who forges a snapshot would. */
+static void sum(uint8_t *bytes, size_t len)
+{
+	crypto_generichash(bytes + len - 16, 16, bytes, len - 16, NULL, 0);
+}
+
+TEST(refuses_nonsense_under_a_right_checksum)
+{
+	static const struct {
+		size_t at;
+		uint8_t value;
+	} lies[] = {
+		{8 + 5, 3},		 /* no such state */
+		{8 + 6, 2},		 /* no such starter */
+		{8 + 7, 4},		 /* no such FIN */
+		{8 + 8 + 10, 0},	 /* local address not IPv4 any more, remote is */
+		{8 + 44, 0xff},		 /* more time left than any flow has */
+		{8 + 5, FLOW_BOTH_WAYS}, /* settled before the others */
+	};
+	uint8_t saved[BUF_LEN], forged[BUF_LEN];
+	size_t len;
+	struct flow_table *t = sample();
+	struct flow_table *back = flow_table_new(CAPACITY, seed);
+
+	CHECK_INT(flow_snapshot_encode(t, saved, sizeof(saved), &len, 1000), 0);
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		memcpy(forged, saved, len);
+		forged[lies[i].at] = lies[i].value;
+		sum(forged, len);
+		CHECK_INT(flow_snapshot_decode(back, forged, len, 1), -EBADMSG);
+	}
+	memcpy(forged, saved, len);
+	memset(forged + 8 + 44, 0, 4); /* no time left */
+	sum(forged, len);
+	CHECK_INT(flow_snapshot_decode(back, forged, len, 1), -EBADMSG);
+	memcpy(forged, saved, len);
+	memcpy(forged + 8 + 48, forged + 8, 48); /* the same flow twice */
+	sum(forged, len);
+	CHECK_INT(flow_snapshot_decode(back, forged, len, 1), -EBADMSG);
+	CHECK_INT(flow_table_count(back), 0);
+	sum(saved, len);
+	CHECK_INT(flow_snapshot_decode(back, saved, len, 1), 0);
 	flow_table_free(t);
 	flow_table_free(back);
 }

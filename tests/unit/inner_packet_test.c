@@ -95,6 +95,7 @@ TEST(refuses_what_is_cut_short_or_lies_about_its_length)
 		"45000014",
 		V4("0014", "0001", "0000", "06"),	    /* no TCP header */
 		V4("0029", "0001", "0000", "06") TCP_SYN,   /* one byte more than there is */
+		V4("0015", "0001", "0000", "2f"),	    /* GRE, and a byte too few */
 		V4("0013", "0001", "0000", "11") UDP_53,    /* shorter than its own header */
 		V4("001b", "0001", "0000", "11") UDP_53,    /* UDP header cut by the length */
 		"44000028000140004006000000000000" TCP_SYN, /* header of 16 bytes */
@@ -176,6 +177,15 @@ TEST(refuses_an_error_about_an_error_or_about_nothing)
 				"01") "0303000000000000"
 				      "4500001c00014000400100000a4d00020a4d0001"
 				      "0303000000000000",
+			     &p),
+		  -EBADMSG);
+	/* Even where the error inside quotes a sound packet. */
+	CHECK_INT(decode_hex(V4("0054", "0001", "0000",
+				"01") "0303000000000000"
+				      "4500003800014000400100000a4d00020a4d0001"
+				      "0303000000000000"
+				      "4500002800014000400600000a4d00020a4d0001"
+				      "c000001600000001",
 			     &p),
 		  -EBADMSG);
 	CHECK_INT(decode_hex(V4("001c", "0001", "0000", "01") "0303000000000000", &p), -EBADMSG);
