@@ -27,6 +27,7 @@ struct flow_table {
 	size_t mask;	   /* buckets - 1 */
 	uint16_t *buckets; /* first flow of each hash, or NONE */
 	uint16_t free;	   /* first free flow, linked by chain */
+	uint16_t recent;   /* the flow found last: bulk asks for it again and again */
 	struct list lists[LISTS];
 	struct flow flows[];
 };
@@ -126,9 +127,15 @@ static bool key_equal(const struct flow_key *a, const struct flow_key *b)
 
 struct flow *flow_table_find(struct flow_table *t, const struct flow_key *key)
 {
+	struct flow *recent = &t->flows[t->recent];
+
+	if (recent->used && key_equal(&recent->key, key))
+		return recent;
 	for (uint16_t i = *bucket_of(t, key); i != NONE; i = t->flows[i].chain) {
-		if (key_equal(&t->flows[i].key, key))
+		if (key_equal(&t->flows[i].key, key)) {
+			t->recent = i;
 			return &t->flows[i];
+		}
 	}
 	return NULL;
 }
