@@ -46,6 +46,7 @@ struct stun_client { /* all zero: IDLE */
 	/* from the answer */
 	struct endpoint mapped, response_origin, other_address;
 	uint64_t rtt_us;
+	uint64_t answered_us;
 	unsigned error_code; /* of an error answer: then FAILED; 0 = none came */
 };
 
@@ -60,6 +61,9 @@ uint64_t stun_client_deadline(const struct stun_client *c);
 /* Moves on once the deadline is reached. True: send what stun_client_request writes. */
 bool stun_client_on_deadline(struct stun_client *c, uint64_t now_us);
 void stun_client_request(const struct stun_client *c, struct writer *w);
+
+/* Gives up: the request cannot be sent. */
+void stun_client_fail(struct stun_client *c);
 
 /* True where m could answer one of this client's tries: same transaction. */
 bool stun_client_owns(const struct stun_client *c, const struct stun_message *m);

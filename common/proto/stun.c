@@ -130,9 +130,10 @@ static int decode_error(struct reader *value, unsigned *out)
 	return 0;
 }
 
-static int decode_change(struct reader *value, uint32_t *out)
+static int decode_change(struct reader *value, struct stun_message *out)
 {
-	*out = read_u32be(value) & (STUN_CHANGE_IP | STUN_CHANGE_PORT);
+	out->has_change = true;
+	out->change = read_u32be(value) & (STUN_CHANGE_IP | STUN_CHANGE_PORT);
 	return value->failed || reader_left(value) != 0 ? -EBADMSG : 0;
 }
 
@@ -187,7 +188,7 @@ static int decode_attribute(struct decoding *d, uint16_t type, struct reader *va
 	case STUN_OTHER_ADDRESS:
 		return read_address(value, NULL, &d->out->other_address);
 	case STUN_CHANGE_REQUEST:
-		return decode_change(value, &d->out->change);
+		return decode_change(value, d->out);
 	case STUN_ERROR_CODE:
 		return decode_error(value, &d->out->error_code);
 	case STUN_SOFTWARE:

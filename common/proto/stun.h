@@ -59,7 +59,8 @@ struct stun_message {
 	struct endpoint mapped;		 /* XOR-MAPPED-ADDRESS, else 0x8020, else MAPPED-ADDRESS */
 	struct endpoint response_origin; /* RFC 5780: where the answer came from */
 	struct endpoint other_address;	 /* the server's other address and port */
-	uint32_t change;		 /* enum stun_change bits of a request */
+	bool has_change;		 /* CHANGE-REQUEST is there */
+	uint32_t change;		 /* its enum stun_change bits */
 	unsigned error_code;		 /* 300..699; 0 = none */
 	char software[STUN_SOFTWARE_LEN];
 	bool has_fingerprint; /* there, last and right: a wrong one is -EBADMSG */
