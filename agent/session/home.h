@@ -29,6 +29,9 @@ struct home { /* all zero: a valid start */
 	size_t n;
 	uint32_t home, second; /* 0: none */
 	uint64_t changed_us;
+	bool settled; /* the home was chosen by measurement: latency moves it once a minute at most
+		       */
+	uint64_t decided_us; /* the last home_decide */
 };
 
 /* The map's regions: those known keep their measurements. */
