@@ -23,7 +23,7 @@ static const uint64_t write_late_us = 2 * US_PER_S, mesh_write_late_us = 30 * US
 static const struct timeval throttle_every = {.tv_usec = 10 * 1000};
 
 /* A client's share of a round, in reads; and the largest message of a WebSocket. */
-enum { READS_PER_ROUND = 4, MESSAGE_MAX = 128 * 1024 };
+enum { READS_PER_ROUND = 4, MESSAGE_MAX = 128 * 1024, MESSAGE_OUT_MAX = 16 * 1024 };
 
 struct relay_client {
 	struct client_conn core;
@@ -152,6 +152,18 @@ static size_t pull(struct relay_client *c)
 	return w.len;
 }
 
+/* Clients' WebSocket libraries refuse long messages, some above 32 KiB; the cut is of no meaning.
+ */
+static int send_messages(struct websocket *ws, const uint8_t *bytes, size_t len)
+{
+	int err = 0;
+
+	for (size_t at = 0; at < len && err == 0; at += MESSAGE_OUT_MAX)
+		err = websocket_send_binary(
+			ws, bytes + at, len - at < MESSAGE_OUT_MAX ? len - at : MESSAGE_OUT_MAX);
+	return err;
+}
+
 /* Gives the connection a batch when it has nothing left to send. */
 static void pump(struct relay_client *c)
 {
@@ -162,7 +174,7 @@ static void pump(struct relay_client *c)
 	size_t len = pull(c);
 	if (len == 0)
 		return;
-	int err = c->ws ? websocket_send_binary(c->ws, host->out, len)
+	int err = c->ws ? send_messages(c->ws, host->out, len)
 			: tls_conn_write(c->tls, host->out, len);
 	if (err < 0)
 		doom(c, CLOSED_BY_CLIENT);
