@@ -39,8 +39,8 @@ static uint16_t type_of(enum stun_class class, uint16_t method)
 {
 	unsigned bits = (unsigned)class;
 
-	return (uint16_t)((method & 0x000f) | (method & 0x0070) << 1 | (method & 0x0f80) << 2 |
-			  (bits & 1) << 4 | (bits & 2) << 7);
+	return (uint16_t)((method & 0x000fU) | (method & 0x0070U) << 1 | (method & 0x0f80U) << 2 |
+			  (bits & 1U) << 4 | (bits & 2U) << 7);
 }
 
 static enum stun_class class_of(uint16_t type)
