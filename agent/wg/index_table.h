@@ -1,10 +1,11 @@
 /*
  * index_table: receiver index to keypair, read by lanes without locks and without hashing.
  *
- * An index's low 16 bits are its slot, its high 16 bits random, so that a stale or guessed index
- * finds nothing. The main thread reserves, publishes and releases; any thread finds. What
- * index_table_find gave stays valid until the caller's next quiet point, as the keypair is freed
- * only after it (device.h, WG_RETIRED). Memory is touched only where slots are used.
+ * An index's low 16 bits are its slot under a random mask, its high 16 bits random, so that a stale
+ * or guessed index finds nothing. Slots are taken from the table's start, as many as are needed,
+ * so that few pages of it are ever touched. The main thread reserves, publishes and releases; any
+ *thread finds. What index_table_find gave stays valid until the caller's next quiet point, as the
+ *keypair is freed only after it (device.h, WG_RETIRED).
  *
  *	FREE --reserve--> RESERVED (handshake under way) --publish--> PUBLISHED --release--> FREE
  *	                  RESERVED --release--> FREE
@@ -24,7 +25,8 @@ enum { INDEX_TABLE_SLOTS = 1 << 16 };
 struct index_table *index_table_new(void);
 void index_table_free(struct index_table *t); /* keypairs still in it stay their owners' */
 
-/* Reserves an index for owner (not NULL; borrowed). random chooses slot and upper bits. -ENOBUFS
+/* Reserves an index for owner (not NULL; borrowed). random chooses slot and high bits, and
+ * the first one the mask. -ENOBUFS
  * where the slot and the following 64 are all taken. Main thread. */
 MUST_CHECK int index_table_reserve(struct index_table *t, void *owner, uint32_t random,
 				   uint32_t *index);

@@ -495,6 +495,44 @@ TEST(late_response_to_a_replaced_initiation_is_refused)
 	world_free(w);
 }
 
+TEST(copied_response_finds_no_initiation_though_another_waits)
+{
+	struct world *w = world_new_joined(33, NULL);
+
+	ask_for_handshake(w, 0);
+	run_for(w, 10 * MS);
+	struct packet copy = w->flight[0];
+	CHECK_INT(copy.bytes[0], WG_TYPE_RESPONSE);
+	run_for(w, 6 * S);
+	w->is_cut[1] = true;
+	ask_for_handshake(w, 0);
+	deliver(w, copy);
+	CHECK_INT(w->node[0].last_drop, WG_DROP_UNKNOWN_INDEX);
+	world_free(w);
+}
+
+TEST(renewal_is_not_started_beside_one_answered_in_the_last_5_s)
+{
+	struct world *w = world_new_joined(34, NULL);
+	struct wg_moment at;
+
+	ask_for_handshake(w, 0);
+	run_for(w, 10 * S);
+	at = moment(w);
+	w->is_cut[0] = true; /* the response won't arrive */
+	wg_device_start_handshake(w->node[0].dev, w->node[0].peer, true, &at);
+	take_effects(w, 0);
+	run_for(w, 10 * MS);
+	CHECK_INT(w->node[1].responses, 2);
+	w->now_us += 5 * S - 1;
+	ask_for_handshake(w, 1);
+	CHECK_INT(w->node[1].initiations, 0);
+	w->now_us += 1;
+	ask_for_handshake(w, 1);
+	CHECK_INT(w->node[1].initiations, 1);
+	world_free(w);
+}
+
 /* ---- timers ---- */
 
 TEST(initiation_is_repeated_each_5_s_with_jitter_and_given_up_after_90_s)
@@ -703,6 +741,19 @@ TEST(persistent_keepalive_outlives_a_peer_that_is_away_for_ten_minutes)
 	w->is_cut[1] = false;
 	run_for(w, 31 * S);
 	CHECK(w->node[0].current != NULL);
+	world_free(w);
+}
+
+TEST(persistent_keepalive_does_not_put_off_giving_up)
+{
+	struct world *w = world_new_joined(35, NULL);
+	struct wg_moment at = moment(w);
+
+	w->is_cut[1] = true;
+	wg_device_set_keepalive(w->node[0].dev, w->node[0].peer, 3, &at);
+	take_effects(w, 0);
+	run_until(w, START_US + 90 * S);
+	CHECK_INT(w->node[0].gave_up, 1);
 	world_free(w);
 }
 

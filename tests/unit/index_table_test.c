@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "agent/wg/keypair.h"
 #include "tests/unit/test.h"
@@ -10,41 +11,83 @@ TEST(finds_what_is_published_under_the_whole_index_only)
 {
 	struct index_table *t = index_table_new();
 	struct keypair *kp = keypair_new();
+	uint32_t index;
 	int owner;
 
-	CHECK_INT(index_table_reserve(t, &owner, 0xabcd1234, &kp->local_index), 0);
-	CHECK(kp->local_index == 0xabcd1234);
-	CHECK(index_table_find(t, 0xabcd1234) == NULL);
-	CHECK(index_table_owner(t, 0xabcd1234) == &owner);
+	CHECK_INT(index_table_reserve(t, &owner, 0xabcd1234, &index), 0);
+	CHECK(index >> 16 == 0xabcd);
+	kp->local_index = index;
+	CHECK(index_table_find(t, index) == NULL);
+	CHECK(index_table_owner(t, index) == &owner);
 	index_table_publish(t, kp);
-	CHECK(index_table_find(t, 0xabcd1234) == kp);
-	CHECK(index_table_find(t, 0xabce1234) == NULL);
-	CHECK(index_table_find(t, 0xabcd1235) == NULL);
-	CHECK(index_table_owner(t, 0xabce1234) == NULL);
+	CHECK(index_table_find(t, index) == kp);
+	for (unsigned bit = 0; bit < 32; bit++) {
+		uint32_t other = index ^ (UINT32_C(1) << bit);
 
-	index_table_release(t, 0xabce1234); /* not this one */
-	CHECK(index_table_find(t, 0xabcd1234) == kp);
-	index_table_release(t, 0xabcd1234);
-	CHECK(index_table_find(t, 0xabcd1234) == NULL);
-	CHECK(index_table_owner(t, 0xabcd1234) == NULL);
+		CHECK(index_table_find(t, other) == NULL);
+		CHECK(index_table_owner(t, other) == NULL);
+		index_table_release(t, other); /* not ours */
+	}
+	CHECK(index_table_find(t, index) == kp);
+	index_table_release(t, index);
+	CHECK(index_table_find(t, index) == NULL);
+	CHECK(index_table_owner(t, index) == NULL);
 	keypair_free(kp);
 	index_table_free(t);
 }
 
-TEST(takes_the_next_slot_where_one_is_taken_and_gives_up_after_64)
+/* The generator's low bits are poor. */
+static uint32_t scrambled(uint32_t random)
+{
+	return (random ^ random >> 15) * UINT32_C(0x2c1b3c6d);
+}
+
+TEST(a_taken_slot_leads_to_the_next_and_a_full_table_refuses)
 {
 	struct index_table *t = index_table_new();
-	uint32_t index;
+	uint32_t first, second, index, random = 1;
+	unsigned n = 0;
+	int owner, rc;
+
+	CHECK_INT(index_table_reserve(t, &owner, 0x7777fff0, &first), 0);
+	CHECK_INT(index_table_reserve(t, &owner, 0x7777fff0, &second), 0);
+	CHECK(first != second);
+	index_table_release(t, first);
+	CHECK_INT(index_table_reserve(t, &owner, 0x7777fff0, &index), 0);
+	CHECK(index == first);
+	do {
+		random = random * 1664525 + 1013904223;
+		rc = index_table_reserve(t, &owner, scrambled(random), &index);
+	} while (rc == 0 && ++n < INDEX_TABLE_SLOTS);
+	CHECK_INT(rc, -ENOBUFS);
+	CHECK(n > 30000);
+	index_table_free(t);
+}
+
+TEST(a_few_at_a_time_stay_within_512_slots_and_20000_at_once_fit)
+{
+	struct index_table *t = index_table_new();
+	bool *seen = calloc(INDEX_TABLE_SLOTS, sizeof(*seen));
+	uint32_t random = 1, index, last = 0;
+	unsigned slots = 0;
 	int owner;
 
-	for (uint32_t i = 0; i <= 64; i++) {
-		CHECK_INT(index_table_reserve(t, &owner, 0x7777fff0, &index), 0);
-		CHECK(index == (0x77770000 | ((0xfff0 + i) & 0xffff)));
+	CHECK(seen != NULL);
+	for (unsigned i = 0; i < 100000; i++) {
+		random = random * 1664525 + 1013904223;
+		CHECK_INT(index_table_reserve(t, &owner, scrambled(random), &index), 0);
+		slots += !seen[index % INDEX_TABLE_SLOTS];
+		seen[index % INDEX_TABLE_SLOTS] = true;
+		if (i > 0)
+			index_table_release(t, last);
+		last = index;
 	}
-	CHECK_INT(index_table_reserve(t, &owner, 0x7777fff0, &index), -ENOBUFS);
-	index_table_release(t, 0x77770003);
-	CHECK_INT(index_table_reserve(t, &owner, 0x7777fff0, &index), 0);
-	CHECK(index == 0x77770003);
+	CHECK(slots <= 512 + 1);
+	for (unsigned i = 0; i < 20000; i++) {
+		random = random * 1664525 + 1013904223;
+		CHECK_INT(index_table_reserve(t, &owner, scrambled(random), &index), 0);
+	}
+	free(seen);
 	index_table_free(t);
 }
 
@@ -53,6 +96,7 @@ TEST(takes_the_next_slot_where_one_is_taken_and_gives_up_after_64)
 struct race {
 	struct index_table *table;
 	struct keypair *keypair;
+	_Atomic uint32_t index;
 	_Atomic bool stop;
 	unsigned wrong;
 };
@@ -62,7 +106,7 @@ static void *look_up(void *arg)
 	struct race *race = arg;
 
 	while (!atomic_load(&race->stop)) {
-		struct keypair *kp = index_table_find(race->table, 0x00050007);
+		struct keypair *kp = index_table_find(race->table, atomic_load(&race->index));
 
 		race->wrong += kp && (kp != race->keypair || kp->remote_index != 42);
 	}
@@ -82,6 +126,7 @@ TEST(lookups_beside_changes_see_all_or_nothing)
 
 		CHECK_INT(index_table_reserve(race.table, &owner, 0x00050007, &index), 0);
 		race.keypair->local_index = index;
+		atomic_store(&race.index, index);
 		index_table_publish(race.table, race.keypair);
 		index_table_release(race.table, index);
 	}
