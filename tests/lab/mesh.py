@@ -3,6 +3,7 @@
 Every daemon has a state directory, socket and TUN name of its own, and logs into the scenario's
 folder. Nodes are joined by invitations, as people do it.
 """
+import contextlib
 import json
 import os
 import signal
@@ -91,7 +92,8 @@ class Coordinator(Daemon):
         return json.loads(out)["invitation"]
 
     def add_relay(self, entry):
-        self.ask("relay", "add", "-", stdin=json.dumps(entry))
+        """Returns what it prints, the relay's admission secret among it."""
+        return self.ask("relay", "add", "-", stdin=entry)
 
     def remove_node(self, name):
         self.ask("node", "remove", name)
@@ -100,33 +102,27 @@ class Coordinator(Daemon):
 class Relay(Daemon):
     def __init__(self, mesh, region):
         super().__init__(mesh, RELAY_HOSTS[region], RELAY_HOSTS[region])
-        self.region = region
+        self.region, self.options = region, []
+        self.out = f"{mesh.logs}/{self.name}.entry"
 
     def command(self):
         ip = topology.public_ip(self.host)
         return [f"{self.mesh.build}/warren-relay", "--listen", f"{ip}:443", "--http", "off",
                 "--stun", f"{ip}:3478", "--hostname", ip, "--tls", "self-signed",
-                "--state-dir", self.state]
+                "--region-id", self.region, "--region-code", self.name, "--region-name", self.name,
+                "--state-dir", self.state, *self.options]
 
     def start(self):
-        self.out = f"{self.mesh.logs}/{self.name}.entry"
         with open(self.out, "wb") as out:
             self.process = netns.Process(self.host, self.command(), self.log, stdout=out)
 
     def entry(self):
-        """Its entry for the relay map, as it prints it, under the region of this lab."""
+        """Its entry for the relay map, as it prints it."""
         def printed():
             with open(self.out, encoding="utf-8") as f:
                 text = f.read()
-            start, end = text.find("{"), text.rfind("}")
-            try:
-                return json.loads(text[start:end + 1])
-            except json.JSONDecodeError:
-                return None
-        entry = wait_for(f"the map entry of {self.name}", printed)
-        node = f"{self.region}a"
-        return {**entry, "RegionID": self.region, "RegionCode": self.name, "RegionName": self.name,
-                "Name": node}
+            return text if text.endswith("\n") else None
+        return wait_for(f"the map entry of {self.name}", printed)
 
 
 class Node(Daemon):
@@ -140,7 +136,7 @@ class Node(Daemon):
         self.socket = f"{mesh.work}/{name}.sock"
         self.invitation = None
         self.started_us = 0
-        self._address = None
+        self._addresses = None
 
     def command(self):
         return [f"{self.mesh.build}/warrend", "--role", self.role, "--state-dir", self.state,
@@ -179,13 +175,16 @@ class Node(Daemon):
         status = self.status()
         return bool(status) and status["state"] == "online"
 
-    def address(self):
-        """Its IPv4 address in the mesh."""
-        if not self._address:
+    def addresses(self):
+        """Its addresses in the mesh: IPv4, IPv6."""
+        if not self._addresses:
             status = wait_for(f"{self.name} to have an address",
                               lambda: (s := self.status()) and s["self"]["addresses"] and s)
-            self._address = status["self"]["addresses"][0]
-        return self._address
+            self._addresses = status["self"]["addresses"]
+        return self._addresses
+
+    def address(self):
+        return self.addresses()[0]
 
     def peer(self, other):
         status = self.status() or {"peers": []}
@@ -221,6 +220,8 @@ class Mesh:
         for daemon in self.daemons():
             if daemon.process and daemon.process.is_running():
                 daemon.kill()
+            with contextlib.suppress(AttributeError, FileNotFoundError):
+                os.unlink(f"/var/run/wireguard/{daemon.tun}.sock")  # shared by all namespaces
 
     def daemons(self):
         return [self.laptop, self.dev, *self.others, *self.relays.values(), self.coordinator]

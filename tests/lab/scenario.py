@@ -48,10 +48,21 @@ class Case:
         shutil.rmtree(logs, ignore_errors=True)
         os.makedirs(self.work)
 
+    @contextlib.contextmanager
     def topology(self, **options):
-        return topology.Topology(self.build, self.logs, rtt_ms=self.rtt_ms, **options)
+        """An internet; in a usual run what crosses it is captured (headers), for a failure."""
+        with topology.Topology(self.build, self.logs, rtt_ms=self.rtt_ms, **options) as topo:
+            if self.strict:
+                yield topo
+                return
+            capture = tools.Capture(topo, "inet", "any", "inet-headers", "inbound", snaplen=128)
+            yield topo
+            capture.stop()
 
     def mesh(self, topo, **options):
+        missing = mesh.missing_programs(self.build)
+        if missing:
+            raise Skip(f"{', '.join(missing)} not built")
         return mesh.Mesh(topo, self.work, **options)
 
     @contextlib.contextmanager
