@@ -160,7 +160,7 @@ static void settle_probes(struct path_peer *p, uint64_t now_us)
 		if (now_us - probe->sent_us < (wait_us > lost_min_us ? wait_us : lost_min_us))
 			continue;
 		probe->settled = true;
-		if (path->live.state == PATH_UP && score_is_known(&path->score))
+		if (path->live.state == PATH_UP && probe->sent_us >= path->live.since_us)
 			score_on_lost_probe(&path->score);
 	}
 }
@@ -557,32 +557,49 @@ void path_peer_on_ping(struct path_peer *p, const struct way *from,
 	settle(p, now_us, out);
 }
 
-/* Of the data sent between two pongs by the way in use, what the peer did not hear. */
+static void close_second(struct path_deficit *d, uint32_t sent, struct path_pong *pong)
+{
+	int32_t lost = d->least - d->counted;
+
+	if (!d->is_first) {
+		pong->out_sent = sent - d->sent;
+		pong->out_lost = lost > 0 ? (uint32_t)lost : 0;
+	}
+	if (d->is_first || lost > 0)
+		d->counted = d->least;
+	d->is_first = false;
+	d->sent = sent;
+}
+
+/* Of the data sent by the way in use, what the peer did not hear. */
 static void count_packets(struct path_peer *p, int slot, const struct probe *probe,
-			  uint32_t data_heard, struct path_pong *pong)
+			  uint32_t data_heard, uint64_t now_us, struct path_pong *pong)
 {
 	struct path *path = &p->path[slot];
+	struct path_deficit *d = &path->deficit;
 	bool is_alone = slot == p->in_use && p->choice.copy.kind == WAY_NONE &&
 			path->live.state == PATH_UP && probe->sent_us > p->moved_us;
 
 	if (!is_alone) {
-		path->has_base = false;
+		d->since_us = 0;
 		return;
 	}
-	if (path->has_base && probe->sent_us > path->base_us) {
-		uint32_t sent = probe->data_sent - path->base_sent;
-		uint32_t heard = data_heard - path->base_heard;
+	if (d->since_us == 0)
+		*d = (struct path_deficit){.since_us = now_us,
+					   .base_sent = probe->data_sent,
+					   .base_heard = data_heard,
+					   .is_first = true};
+	uint32_t sent = probe->data_sent - d->base_sent;
+	int32_t missing = (int32_t)(sent - (data_heard - d->base_heard));
 
-		if (sent < UINT32_MAX / 2 && heard < UINT32_MAX / 2) {
-			pong->out_sent = sent;
-			pong->out_lost = heard < sent ? sent - heard : 0;
-			score_on_packets(&path->score, pong->out_sent, pong->out_lost);
-		}
-	}
-	path->has_base = true;
-	path->base_sent = probe->data_sent;
-	path->base_heard = data_heard;
-	path->base_us = probe->sent_us;
+	if (missing < d->least)
+		d->least = missing;
+	if (now_us - d->since_us < US_PER_S)
+		return;
+	close_second(d, sent, pong);
+	score_on_packets(&path->score, pong->out_sent, pong->out_lost);
+	d->since_us = now_us;
+	d->least = missing;
 }
 
 static void accept_pong(struct path_peer *p, const struct probe *probe,
@@ -606,10 +623,10 @@ static void accept_pong(struct path_peer *p, const struct probe *probe,
 		path->score.fate = path->score.fates = 0;
 		path->score.packet_loss_ppm = 0;
 		path->tries = 0;
-		path->has_base = false;
+		path->deficit.since_us = 0;
 	}
 	if (accept_report(p, slot, report, now_us))
-		count_packets(p, slot, probe, report->data_heard, pong);
+		count_packets(p, slot, probe, report->data_heard, now_us, pong);
 }
 
 struct path_pong path_peer_on_pong(struct path_peer *p, const struct way *from,

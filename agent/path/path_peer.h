@@ -143,11 +143,16 @@ struct path {
 	unsigned tries;		 /* probes since the last burst began, none answered */
 	uint8_t jitter;		 /* random, for the next interval */
 	struct path_relay relay; /* WAY_RELAY only */
-	/* Counts at the last pong while all data went by this way alone: what the next one's are
-	 * compared with. */
-	bool has_base;
-	uint32_t base_sent, base_heard;
-	uint64_t base_us;
+	/* Packets missing at the peer while all data goes by this way alone. Both ends' counts are
+	 * some ms old when they are read, so that the least deficit of each second counts. */
+	struct path_deficit {
+		uint64_t since_us; /* beginning of the open second; 0: nothing to compare with */
+		uint32_t base_sent, base_heard;
+		uint32_t sent;	 /* at the beginning of the second, since base */
+		int32_t least;	 /* in the open second */
+		int32_t counted; /* found missing before */
+		bool is_first;	 /* the open second gives the level only */
+	} deficit;
 };
 
 struct path_peer {

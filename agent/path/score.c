@@ -2,7 +2,7 @@
 
 #include "common/clock.h"
 
-enum { FATES_MAX = 64, FATES_TO_JUDGE = 8, MILLION = 1000 * 1000 };
+enum { FATES_MAX = 64, FATES_TO_JUDGE = 20, MILLION = 1000 * 1000 };
 
 static const uint64_t min_window_us = 10 * US_PER_S;
 /* A lost packet costs who waits for it a retransmission; 5 % of them shall outweigh what a clean
@@ -82,10 +82,12 @@ bool score_is_known(const struct score *s)
 double score_loss(const struct score *s)
 {
 	double packets = s->packet_loss_ppm / (double)MILLION;
+	int lost = __builtin_popcountll(s->fate);
 	double probes = 0;
 
-	if (s->fates >= FATES_TO_JUDGE)
-		probes = __builtin_popcountll(s->fate) / (double)s->fates;
+	/* One lost probe happens to the best. */
+	if (s->fates >= FATES_TO_JUDGE && lost > 1)
+		probes = (lost - 1) / (double)s->fates;
 	return probes > packets ? probes : packets;
 }
 
