@@ -6,6 +6,7 @@ folder. Nodes are joined by invitations, as people do it.
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -207,13 +208,14 @@ class Mesh:
         self.laptop = Node(self, "laptop", "laptop", "client", *laptop_options)
         self.dev = Node(self, "ws", "dev", "agent", *dev_options)
         self.others = []
+        self.secrets = {}  # what `relay add` printed, by region
 
     def __enter__(self):
         for relay in self.relays.values():
             relay.start()
         self.coordinator.start()
         for relay in self.relays.values():
-            self.coordinator.add_relay(relay.entry())
+            self.secrets[relay.region] = self.coordinator.add_relay(relay.entry())
         return self
 
     def __exit__(self, *_):
@@ -230,6 +232,18 @@ class Mesh:
         node = Node(self, host, name, role)
         self.others.append(node)
         return node
+
+    def admit_relays(self):
+        """Restarts the relays such that they ask the coordinator whom to let in."""
+        pin = re.search("pin=(sha256:[0-9a-f]{64})", self.coordinator.invite("nobody", "client"))
+        for relay in self.relays.values():
+            key = f"{self.work}/{relay.name}.secret"
+            with open(key, "w", encoding="utf-8") as f:
+                f.write(re.findall(r"\S{32,}", self.secrets[relay.region])[-1] + "\n")
+            relay.stop()
+            relay.options = ["--admit-url", f"{Coordinator.URL}/v1/relay/admit#pin={pin.group(1)}",
+                             "--admit-key-file", key]
+            relay.start()
 
     def join(self):
         """Joins dev, then laptop, and waits until both are online."""

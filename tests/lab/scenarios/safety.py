@@ -103,3 +103,16 @@ def capture_mesh_addresses(case):
         for capture in captures:
             capture.stop()
             case.check(f"mesh packets in {capture.path}", capture.packets() == 0)
+
+
+@scenario("relay/admission")
+def relay_admission(case):
+    """Relays that ask the coordinator let the mesh in, also while it is dead, and nobody else."""
+    with case.topology(nat_a="udpblocked") as topo, case.mesh(topo) as m:
+        m.admit_relays()
+        m.join()
+        case.check("the path is not by relay", m.laptop.path(m.dev)[0] == "relay")
+        m.coordinator.kill()
+        m.laptop.stop()
+        m.laptop.start()
+        m.ping()

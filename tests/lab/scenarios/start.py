@@ -66,3 +66,16 @@ register("addrrestricted", "addrrestricted", "addrrestricted", peer=("0.36-0.50 
 register("relay-only", "symmetric", "portrestricted", direct_bar_ms=None)
 register("udp-blocked", "udpblocked", "portrestricted", first_bar_ms=600, direct_bar_ms=None,
          peer=("3.1 s", ""))
+
+
+@scenario("start/same-lan")
+def same_lan(case):
+    """Two nodes behind one NAT find each other by their LAN addresses."""
+    with case.joined_mesh() as m:
+        near = m.add_node("laptop2", "near", "agent")
+        near.join()
+        ping = tools.first_ping(m, "laptop", near.address(), go_on=True)
+        mesh.wait_for("laptop to be direct by the LAN",
+                      lambda: (p := m.laptop.peer(near)) and p["path"]["kind"] == "direct"
+                      and p["path"]["addr"].startswith("10.1.0."))
+        case.check("near never answered", ping.result()["first_ms"] is not None)
