@@ -20,7 +20,7 @@ struct aead_mb {
 
 bool aead_mb_available(void)
 {
-	/* With SSE alone OpenSSL is faster (docs/PERFORMANCE.md). */
+	/* With SSE alone it is slower than OpenSSL. */
 	return __builtin_cpu_supports("avx2");
 }
 

@@ -324,10 +324,9 @@ void wg_device_on_first_packet(struct wg_device *dev, uint32_t local_index,
 {
 	struct event ev = event_begin(at);
 	struct wg_peer *peer = index_table_owner(dev->x.table, local_index);
-	const struct keypair *kp = index_table_find(dev->x.table, local_index);
 
-	if (peer && kp) {
-		exchange_on_first_packet(&dev->x, peer, kp, &ev);
+	if (peer) {
+		exchange_on_first_packet(&dev->x, peer, &ev);
 		reschedule(dev, peer, at->now_us);
 	}
 	sodium_memzero(&ev, sizeof(ev));

@@ -145,8 +145,8 @@ int wg_device_on_handshake_packet(struct wg_device *dev, const uint8_t *pkt, siz
 				  const struct wg_moment *at, struct wg_peer **from,
 				  enum wg_drop *why);
 
-/* The lane received the first packet on the keypair of this local index: it becomes current. An
- * index released meanwhile is ignored. */
+/* The lane received the first packet on the keypair of this local index (keypair_confirm): what
+ * waits as next becomes current. An index released meanwhile is ignored. */
 void wg_device_on_first_packet(struct wg_device *dev, uint32_t local_index,
 			       const struct wg_moment *at);
 

@@ -78,13 +78,15 @@ static void on_complete(struct exchange *x, struct wg_peer *peer,
 	timers_on_handshake_complete(&peer->timers);
 }
 
-void exchange_on_first_packet(struct exchange *x, struct wg_peer *peer, const struct keypair *kp,
-			      struct event *ev)
+void exchange_on_first_packet(struct exchange *x, struct wg_peer *peer, struct event *ev)
 {
+	struct keypair *next = peer->keypairs.slot[SLOT_NEXT];
 	struct rotation_drops drops;
 
-	if (!rotation_promote(&peer->keypairs, kp, &drops))
+	/* NEXT itself is asked, as two first packets may come as one message from the lane. */
+	if (!next || !atomic_load(&next->confirmed))
 		return;
+	(void)rotation_promote(&peer->keypairs, next, &drops);
 	/* The peer that answers us is there: our own initiation, if any, need not be repeated. */
 	on_complete(x, peer, &drops, ev);
 }

@@ -47,9 +47,8 @@ int exchange_on_packet(struct exchange *x, const uint8_t *pkt, size_t len,
 		       const struct wg_source *source, bool under_load, struct event *ev,
 		       struct wg_peer **from, enum wg_drop *why);
 
-/* kp is NEXT and received its first packet: the handshake we answered is complete. */
-void exchange_on_first_packet(struct exchange *x, struct wg_peer *peer, const struct keypair *kp,
-			      struct event *ev);
+/* Makes NEXT current if it has received its first packet: the handshake we answered is complete. */
+void exchange_on_first_packet(struct exchange *x, struct wg_peer *peer, struct event *ev);
 
 /* The initiation that waits, if any, is forgotten. */
 void exchange_cancel_initiation(struct exchange *x, struct wg_peer *peer);

@@ -511,6 +511,29 @@ TEST(copied_response_finds_no_initiation_though_another_waits)
 	world_free(w);
 }
 
+TEST(two_first_packets_told_as_one_still_make_next_current)
+{
+	struct world *w = world_new_joined(36, NULL);
+	struct node *n = &w->node[1];
+	struct wg_moment at = moment(w);
+
+	ask_for_handshake(w, 0);
+	run_for(w, 1 * S);
+	uint32_t old_index = n->current->local_index;
+	wg_device_start_handshake(w->node[0].dev, w->node[0].peer, true, &at);
+	take_effects(w, 0);
+	w->is_cut[1] = true; /* the initiation is on its way, the confirmation won't be seen */
+	run_for(w, 1 * S);
+	CHECK_INT(w->node[0].completed, 2);
+	struct keypair *next = index_table_find(n->table, w->node[0].current->remote_index);
+	CHECK(keypair_confirm(next));
+	at = moment(w);
+	wg_device_on_first_packet(n->dev, old_index, &at);
+	take_effects(w, 1);
+	CHECK(n->current == next);
+	world_free(w);
+}
+
 TEST(renewal_is_not_started_beside_one_answered_in_the_last_5_s)
 {
 	struct world *w = world_new_joined(34, NULL);
