@@ -34,7 +34,7 @@ struct relay_client {
 	struct websocket *ws;
 	uint8_t *stash; /* the beginning of a frame, or what waits while nothing is read */
 	uint32_t stash_len;
-	uint32_t in_flight; /* packets in the connection's queue when it was last empty */
+	uint32_t in_flight; /* packets given to the connection since its queue was empty */
 	bool doomed;
 	bool reads_again; /* in host->again */
 	bool paused;
@@ -143,12 +143,13 @@ static size_t pull(struct relay_client *c)
 	struct writer w = writer_init(host->out, HOST_WRITE_BYTES);
 	struct hub *hub = switchboard_lock(host->switchboard);
 
-	c->in_flight = client_conn_pull(&c->core, &host->env, hub, &w, clock_now_us());
+	unsigned packets = client_conn_pull(&c->core, &host->env, hub, &w, clock_now_us());
 	if (w.len == 0 && client_conn_wants_write(&c->core)) {
 		w = writer_init(host->out, CLIENT_BYTES_MAX);
-		c->in_flight = client_conn_pull(&c->core, &host->env, hub, &w, clock_now_us());
+		packets = client_conn_pull(&c->core, &host->env, hub, &w, clock_now_us());
 	}
 	(void)switchboard_unlock(host->switchboard, host->seat);
+	c->in_flight = (tls_conn_queued(c->tls) > 0 ? c->in_flight : 0) + packets;
 	return w.len;
 }
 
@@ -164,12 +165,14 @@ static int send_messages(struct websocket *ws, const uint8_t *bytes, size_t len)
 	return err;
 }
 
-/* Gives the connection a batch when it has nothing left to send. */
+/* Gives the connection a batch, unless it holds one that its socket does not take: what comes in
+ * several reads of a round leaves together, and what a slow reader leaves behind waits in the hub's
+ * queues, where the oldest can be dropped. */
 static void pump(struct relay_client *c)
 {
 	struct relay_host *host = c->host;
 
-	if (c->doomed || tls_conn_queued(c->tls) > 0)
+	if (c->doomed || tls_conn_queued(c->tls) >= HOST_WRITE_BYTES)
 		return;
 	size_t len = pull(c);
 	if (len == 0)

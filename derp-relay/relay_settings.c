@@ -47,7 +47,7 @@ static const struct config_option options[] = {
 	{"burst-bytes", CONFIG_BYTES, AT(burst_bytes), "N", .help = "bytes at once, 65568 at least",
 	 .initial = "0"},
 	{"threads", CONFIG_INT, AT(threads), "N",
-	 .help = "worker threads (default: one for each processor)", .initial = "0"},
+	 .help = "worker threads (default: one for every two processors)", .initial = "0"},
 	{"ca-file", CONFIG_STRING, AT(ca_file), "FILE",
 	 .help = "more certificate authorities, for coordinator and mesh"},
 	{"metrics", CONFIG_STRING, AT(metrics), "ADDR:PORT",

@@ -35,7 +35,7 @@ MUST_CHECK int relay_settings_check(const struct relay_settings *s,
 				    char error[static CONFIG_ERROR_LEN]);
 enum relay_tls relay_settings_tls(const struct relay_settings *s);
 bool relay_settings_is_off(const char *value); /* the word "off" */
-/* Worker threads: as asked, or one for each processor, 16 at most. */
+/* Worker threads: as asked, or one for every two processors, 16 at most. */
 uint16_t relay_settings_threads(const struct relay_settings *s, long processors);
 
 #endif
