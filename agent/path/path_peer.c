@@ -352,7 +352,8 @@ void path_peer_want(struct path_peer *p, uint64_t now_us, struct path_actions *o
 void path_peer_on_own_endpoints(struct path_peer *p, uint64_t now_us, struct path_actions *out)
 {
 	begin(p, now_us);
-	if (p->in_trouble && p->has_endpoints && p->choice.first.kind == WAY_DIRECT)
+	if (p->in_trouble && p->has_endpoints && p->choice.first.kind == WAY_DIRECT &&
+	    p->pending_code[0] == '\0')
 		path_pick_note_cause(p, "nat-rebound", now_us);
 	p->has_endpoints = true;
 	path_send_restart_burst(p, now_us);
@@ -490,7 +491,10 @@ static bool accept_report(struct path_peer *p, int slot, const struct path_repor
 		.number = path->number,
 		.number_before = number_until(p, slot, before_us),
 		.data = data_sent,
-		.data_before = sent_until(&p->marks[path->way.kind], before_us, data_sent),
+		.data_before =
+			now_us < p->alone_us
+				? path->live.data_at_progress /* copies are not counted there */
+				: sent_until(&p->marks[path->way.kind], before_us, data_sent),
 	};
 	uint32_t reported = path->live.reported_number;
 	bool hears_us = liveness_on_report(&path->live, r->heard, r->data_heard, &sent, now_us);
@@ -577,8 +581,8 @@ static void count_packets(struct path_peer *p, int slot, const struct probe *pro
 {
 	struct path *path = &p->path[slot];
 	struct path_deficit *d = &path->deficit;
-	bool is_alone = slot == p->in_use && p->choice.copy.kind == WAY_NONE &&
-			path->live.state == PATH_UP && probe->sent_us > p->moved_us;
+	bool is_alone =
+		slot == p->in_use && probe->sent_us > p->alone_us && path->live.state == PATH_UP;
 
 	if (!is_alone) {
 		d->since_us = 0;
@@ -824,8 +828,13 @@ void path_peer_on_deadline(struct path_peer *p, const struct path_traffic *traff
 		p->active_until_us = last_us + active_us;
 	if (!was_active && path_send_is_active(p, now_us))
 		on_became_active(p, now_us, out);
-	if (p->in_use >= 0)
+	if (p->in_use >= 0) {
+		struct path *cur = &p->path[p->in_use];
+
+		if (p->polled_us < p->alone_us && now_us >= p->alone_us)
+			cur->live.data_at_progress = traffic->kind[cur->way.kind].data_sent;
 		ask_when_unanswered(p, now_us, out);
+	}
 	p->polled_us = now_us;
 	settle(p, now_us, out);
 }

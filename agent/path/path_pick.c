@@ -8,6 +8,8 @@
 
 enum { NONE = -1, SILENT_LOG = 4 };
 
+/* Counts of both ends lag by their looks at the lanes. */
+static const uint64_t counts_lag_us = 50 * US_PER_MS;
 static const uint64_t young_min_us = 300 * US_PER_MS;
 static const uint64_t better_hold_us = 3 * US_PER_S;
 static const uint64_t move_gap_us = 5 * US_PER_S;
@@ -221,7 +223,8 @@ static void say_relay(struct text *t, const struct path_peer *p, int slot, struc
 
 static void say_direct(struct text *t, const struct path_peer *p, int slot, struct reason r)
 {
-	int other = r.old != NONE ? r.old : best_other(p, slot);
+	bool has_old = r.old != NONE && r.old != slot;
+	int other = has_old ? r.old : best_other(p, slot);
 
 	if (strcmp(r.code, "path-first") == 0)
 		say(t, "first path that answered");
@@ -274,6 +277,13 @@ static const char *pending_cause(const struct path_peer *p, uint64_t now_us)
 	bool is_fresh = p->pending_code[0] != '\0' && now_us - p->pending_us < cause_us;
 
 	return is_fresh ? p->pending_code : NULL;
+}
+
+static const char *why_back(const struct path_peer *p, uint64_t now_us)
+{
+	const char *cause = pending_cause(p, now_us);
+
+	return cause ? cause : "path-back";
 }
 
 static const char *why_relay(const struct path_peer *p, int old, uint64_t now_us)
@@ -347,7 +357,7 @@ static void enter_choice(struct path_peer *p, int slot, int copy, uint64_t now_u
 	bool recovers = p->says_suspect && !was_failing && !is_move;
 
 	if (recovers)
-		r.code = "path-back";
+		r.code = why_back(p, now_us);
 	/* The end of a copy leaves the reason for the way itself standing. */
 	if (is_move || was_failing || recovers) {
 		p->says_suspect = !is_move && was_failing;
@@ -367,11 +377,13 @@ static void enter_choice(struct path_peer *p, int slot, int copy, uint64_t now_u
 	if (is_move && first.kind == WAY_DIRECT) {
 		p->was_direct = true;
 		p->last_direct = first.addr;
-		p->pending_code[0] = '\0';
 	}
+	if (recovers || (is_move && first.kind == WAY_DIRECT))
+		p->pending_code[0] = '\0';
 	c->first = first;
 	c->copy = second;
 	p->in_use = slot;
+	p->alone_us = second.kind == WAY_NONE ? now_us + counts_lag_us : US_NEVER;
 	path_send_append(out, PATH_SET_CHOICE, &first);
 	if (was_failing && (is_move || adds_copy))
 		path_send_append(out, PATH_RESEND, &first);
@@ -449,6 +461,25 @@ static bool can_stay(const struct path_peer *p)
 	return is_up(cur) || (is_hopeful(cur) && cur->live.state == PATH_PROBING);
 }
 
+/* A direct way that answered what was sent since the one in use became suspect: the address at one
+ * end changed, and this is the new one. */
+static int successor(const struct path_peer *p)
+{
+	const struct path *cur = &p->path[p->in_use];
+	int best = NONE;
+
+	for (int i = 0; i < CANDIDATES_MAX && is_direct(cur); i++) {
+		const struct path *path = &p->path[i];
+
+		if (i == p->in_use || !is_up(path) ||
+		    path->live.proved_sent_us < cur->live.doubt_us)
+			continue;
+		if (best == NONE || price_us(p, i) < price_us(p, best))
+			best = i;
+	}
+	return best;
+}
+
 void path_pick(struct path_peer *p, uint64_t now_us, struct path_actions *out)
 {
 	int cur = p->in_use;
@@ -463,7 +494,12 @@ void path_pick(struct path_peer *p, uint64_t now_us, struct path_actions *out)
 		       (p->path[cur].way.kind == WAY_RELAY && !p->path[cur].relay.up);
 
 	p->copy_until_us = 0;
-	if (!is_gone && p->path[cur].live.state == PATH_SUSPECT)
+	bool is_suspect = !is_gone && p->path[cur].live.state == PATH_SUSPECT;
+	int heir = is_suspect ? successor(p) : NONE;
+
+	if (heir != NONE)
+		enter_choice(p, heir, NONE, now_us, out);
+	else if (is_suspect)
 		enter_choice(p, cur, next, now_us, out);
 	else if (next != NONE || is_gone)
 		enter_choice(p, next, NONE, now_us, out);
