@@ -112,8 +112,10 @@ uint16_t relay_settings_threads(const struct relay_settings *s, long processors)
 {
 	if (s->threads > 0)
 		return (uint16_t)s->threads;
-	if (processors < 1)
+	/* The kernel's share of relaying, and STUN, take the other half; and two clients that share
+	 * a worker need no wake-up between them. */
+	long half = processors / 2;
+	if (half < 1)
 		return 1;
-	return (uint16_t)(processors < THREADS_BY_DEFAULT_MAX ? processors
-							      : THREADS_BY_DEFAULT_MAX);
+	return (uint16_t)(half < THREADS_BY_DEFAULT_MAX ? half : THREADS_BY_DEFAULT_MAX);
 }

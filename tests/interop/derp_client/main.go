@@ -37,6 +37,7 @@ var (
 	seconds   = flag.Int("seconds", 5, "how long to flood")
 	size      = flag.Int("size", 1400, "bytes of a flooded packet")
 	pairs     = flag.Int("pairs", 1, "senders and receivers that flood")
+	window    = flag.Int("window", 24, "packets on the way at a time: the receiver answers each quarter of it")
 )
 
 const patience = 5 * time.Second
@@ -392,38 +393,64 @@ type flooded struct {
 	MbitPerSecond, LossPct float64
 }
 
+// stream sends to b until end with at most a window on the way, as a transport would. Lost packets free
+// their place after 200 ms.
+func stream(a, b *peer, end time.Time, sent, received *atomic.Int64) {
+	quarter := max(*window/4, 1)
+	go func() {
+		for n := 0; ; n++ {
+			m, ok := <-b.got
+			if !ok {
+				return
+			}
+			if _, ok := m.(derp.ReceivedPacket); !ok {
+				n--
+				continue
+			}
+			received.Add(1)
+			if n%quarter == quarter-1 {
+				b.Send(a.SelfPublicKey(), []byte{1})
+			}
+		}
+	}()
+	data := make([]byte, *size)
+	for credit := *window; time.Now().Before(end); credit-- {
+		for credit == 0 {
+			select {
+			case m := <-a.got:
+				if _, ok := m.(derp.ReceivedPacket); ok {
+					credit += quarter
+				}
+			case <-time.After(200 * time.Millisecond):
+				credit = *window
+			}
+		}
+		if a.Send(b.SelfPublicKey(), data) != nil {
+			return
+		}
+		sent.Add(1)
+	}
+}
+
 func flood() int {
 	var sent, received atomic.Int64
 	var wait sync.WaitGroup
-	end := time.Now().Add(time.Duration(*seconds) * time.Second)
+	start := time.Now()
+	end := start.Add(time.Duration(*seconds) * time.Second)
 	for range *pairs {
-		from, to, err := twoPeers()
+		a, b, err := twoPeers()
 		if err == nil {
-			err = errors.Join(from.ping(), to.ping())
+			err = errors.Join(a.ping(), b.ping())
 		}
 		if err != nil {
 			fatal(err)
 		}
-		go func() {
-			for m := range to.got {
-				if _, ok := m.(derp.ReceivedPacket); ok {
-					received.Add(1)
-				}
-			}
-		}()
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			data := make([]byte, *size)
-			for time.Now().Before(end) {
-				if from.Send(to.SelfPublicKey(), data) != nil {
-					return
-				}
-				sent.Add(1)
-			}
+			stream(a, b, end, &sent, &received)
 		}()
 	}
-	start := time.Now()
 	wait.Wait()
 	took := time.Since(start).Seconds()
 	r := flooded{Seconds: took, Sent: sent.Load(), Received: received.Load()}
