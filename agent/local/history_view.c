@@ -5,17 +5,19 @@
 #include "agent/local/view_field.h"
 #include "agent/measure/code.h"
 
-void history_view_init(struct history_view *h, const char *peer)
+struct json *history_view_new(const char *peer, struct json **samples, struct json **events)
 {
-	h->tree = json_object_new();
-	json_add_str(h->tree, "peer", peer);
-	h->samples = json_add_array(h->tree, "samples");
-	h->events = json_add_array(h->tree, "events");
+	struct json *tree = json_object_new();
+
+	json_add_str(tree, "peer", peer);
+	*samples = json_add_array(tree, "samples");
+	*events = json_add_array(tree, "events");
+	return tree;
 }
 
-void history_view_add_sample(struct history_view *h, const struct sample *s)
+void history_view_add_sample(struct json *samples, const struct sample *s)
 {
-	struct json *item = json_append_object(h->samples);
+	struct json *item = json_append_object(samples);
 
 	view_add_time(item, "t", s->unix_us);
 	view_add_way(item, "path", &s->way);
@@ -25,9 +27,9 @@ void history_view_add_sample(struct history_view *h, const struct sample *s)
 	json_add_f64(item, "jitter_ms", s->rtt_p50_us ? s->jitter_us / 1e3 : NAN);
 }
 
-void history_view_add_event(struct history_view *h, const struct event *e)
+void history_view_add_event(struct json *events, const struct event *e)
 {
-	struct json *item = json_append_object(h->events);
+	struct json *item = json_append_object(events);
 	const struct code_entry *code = code_entry(e->code);
 	bool is_measured_gap = e->kind == EVENT_GAP && e->end_unix_us > e->unix_us;
 
@@ -43,14 +45,4 @@ void history_view_add_event(struct history_view *h, const struct event *e)
 	view_add_ms(item, "gap_ms", is_measured_gap ? e->end_unix_us - e->unix_us : 0);
 	json_add_u64(item, "lost_packets", e->lost_packets);
 	json_add_str(item, "seen_by", event_eyes_str(e->seen_by));
-}
-
-struct json *history_view_join(const struct history_view *views, size_t n)
-{
-	struct json *tree = json_object_new();
-	struct json *peers = json_add_array(tree, "peers");
-
-	for (size_t i = 0; i < n; i++)
-		json_append_tree(peers, views[i].tree);
-	return tree;
 }

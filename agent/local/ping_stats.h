@@ -17,7 +17,7 @@
 enum { PING_STATS_KEPT = 4096 };
 
 struct ping_stats { /* all zero: nothing sent */
-	uint32_t received, lost;
+	uint32_t answered, lost;
 	uint64_t min_us, max_us, sum_us;
 	uint64_t last_us, jitter_16th_us; /* jitter in sixteenths, as the RFC computes it */
 	bool went_direct;
@@ -25,11 +25,11 @@ struct ping_stats { /* all zero: nothing sent */
 	uint32_t kept_us[PING_STATS_KEPT]; /* a ring; longer round trips stick at 2^32 - 1 us */
 };
 
-/* A probe was answered, or is given up. */
-void ping_stats_add(struct ping_stats *s, uint64_t rtt_us);
-void ping_stats_lost(struct ping_stats *s);
-/* The path in use is direct, so long after the start. The first time counts. */
-void ping_stats_direct(struct ping_stats *s, uint64_t after_us);
+/* A probe was answered, so long after the start of the series, by a direct way or a relay's. The
+ * first direct answer is the time to direct. */
+void ping_stats_on_answer(struct ping_stats *s, uint64_t rtt_us, bool direct, uint64_t after_us);
+/* A probe is given up. */
+void ping_stats_on_loss(struct ping_stats *s);
 
 /* The value that permille of the kept answers do not exceed; 0 where none came. */
 uint64_t ping_stats_percentile(const struct ping_stats *s, unsigned permille);

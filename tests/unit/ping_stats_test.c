@@ -17,8 +17,8 @@ TEST(nothing_answered_is_all_loss_and_no_figures)
 {
 	struct ping_stats s = {0};
 
-	ping_stats_lost(&s);
-	ping_stats_lost(&s);
+	ping_stats_on_loss(&s);
+	ping_stats_on_loss(&s);
 	check_document(ping_stats_json(&s),
 		       "{\"summary\":{\"sent\":2,\"received\":0,\"loss_pct\":100,\"min_ms\":null,"
 		       "\"avg_ms\":null,\"p50_ms\":null,\"p95_ms\":null,\"p99_ms\":null,"
@@ -29,13 +29,11 @@ TEST(four_answers_and_one_loss_add_up)
 {
 	struct ping_stats s = {0};
 
-	ping_stats_add(&s, 10000);
-	ping_stats_add(&s, 20000);
-	ping_stats_lost(&s);
-	ping_stats_add(&s, 30000);
-	ping_stats_add(&s, 26000);
-	ping_stats_direct(&s, 1234567);
-	ping_stats_direct(&s, 9);
+	ping_stats_on_answer(&s, 10000, false, 0);
+	ping_stats_on_answer(&s, 20000, false, 0);
+	ping_stats_on_loss(&s);
+	ping_stats_on_answer(&s, 30000, true, 1234567);
+	ping_stats_on_answer(&s, 26000, true, 5000000);
 	/* Jitter: 10/16, then + (10 - 0.625)/16, then + (4 - 1.2109)/16 ms. */
 	check_document(ping_stats_json(&s),
 		       "{\"summary\":{\"sent\":5,\"received\":4,\"loss_pct\":20,\"min_ms\":10,"
@@ -48,7 +46,7 @@ TEST(percentiles_are_nearest_rank)
 	struct ping_stats s = {0};
 
 	for (unsigned i = 100; i >= 1; i--)
-		ping_stats_add(&s, i);
+		ping_stats_on_answer(&s, i, false, 0);
 	CHECK(ping_stats_percentile(&s, 500) == 50);
 	CHECK(ping_stats_percentile(&s, 950) == 95);
 	CHECK(ping_stats_percentile(&s, 990) == 99);
@@ -60,11 +58,11 @@ TEST(percentiles_follow_the_latest_answers)
 {
 	struct ping_stats s = {0};
 
-	ping_stats_add(&s, 1);
+	ping_stats_on_answer(&s, 1, false, 0);
 	for (unsigned i = 0; i < PING_STATS_KEPT; i++)
-		ping_stats_add(&s, 500);
+		ping_stats_on_answer(&s, 500, false, 0);
 	CHECK(ping_stats_percentile(&s, 0) == 500);
-	CHECK(s.min_us == 1 && s.received == PING_STATS_KEPT + 1);
+	CHECK(s.min_us == 1 && s.answered == PING_STATS_KEPT + 1);
 }
 
 TEST(a_line_names_the_path_the_probe_took)
