@@ -48,4 +48,6 @@ const char *event_eyes_str(enum event_eyes eyes);
 struct event event_make(enum event_kind kind, enum code code, uint32_t peer_id, const char *peer,
 			const char *cause, uint64_t unix_us);
 
+void event_set_cause(struct event *e, const char *cause);
+
 #endif

@@ -32,9 +32,9 @@ struct gap { /* all zero: CLOSED, the peer never answered */
 	uint64_t heard_us, proved_us;
 	uint64_t unheard_us;  /* first data sent since anything was heard; 0: none */
 	uint64_t unproved_us; /* first data sent since anything was proved; 0: none */
-	uint64_t start_us, opened_us;
-	uint32_t sent_at_proof; /* data_sent when all was well last */
-	uint32_t sent_now;
+	uint64_t start_us;
+	uint32_t sent_at_heard, sent_at_proved; /* data_sent at the last sign of each direction */
+	uint32_t sent_at_start, sent_now;	/* of the open gap */
 	struct way from;
 	enum code cause;
 	uint64_t cause_us;

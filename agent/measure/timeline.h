@@ -47,7 +47,7 @@ unsigned timeline_step(struct timeline *t, bool active, const struct way *way, u
 		       struct sample out[static TIMELINE_SAMPLES_MAX]);
 /* A timer of ours fired this late. */
 void timeline_on_late(struct timeline *t, uint64_t late_us);
-/* When the next window ends, or US_NEVER. */
-uint64_t timeline_deadline_us(const struct timeline *t);
+/* When the next window ends that may become a sample, or US_NEVER. */
+uint64_t timeline_deadline_us(const struct timeline *t, bool active);
 
 #endif

@@ -1,0 +1,175 @@
+#include "agent/measure/disk_ring.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static off_t offset_of(const struct disk_ring *r, uint64_t number)
+{
+	return (off_t)(number % r->capacity * r->record_len);
+}
+
+static int write_at(const struct disk_ring *r, uint64_t number, const uint8_t *record)
+{
+	ssize_t n = pwrite(r->fd, record, r->record_len, offset_of(r, number));
+
+	if (n == (ssize_t)r->record_len)
+		return 0;
+	return n < 0 ? -errno : -ENOSPC; /* a short write is a disk that has just filled up */
+}
+
+/* The highest number in the file, from records that stand where their number says. */
+static uint64_t find_last(const struct disk_ring *r)
+{
+	uint8_t block[DISK_RING_BLOCK * DISK_RING_RECORD_MAX];
+	uint64_t last = 0;
+
+	for (uint64_t slot = 0; slot < r->capacity; slot += DISK_RING_BLOCK) {
+		ssize_t n = pread(r->fd, block, DISK_RING_BLOCK * r->record_len,
+				  (off_t)(slot * r->record_len));
+		size_t whole = n > 0 ? (size_t)n / r->record_len : 0;
+
+		for (size_t i = 0; i < whole; i++) {
+			uint64_t number = r->number(block + i * r->record_len);
+
+			if (number % r->capacity == slot + i && number > last)
+				last = number;
+		}
+		if (whole < DISK_RING_BLOCK)
+			break;
+	}
+	return last;
+}
+
+int disk_ring_open(struct disk_ring *r, const char *path, size_t record_len, uint64_t capacity,
+		   size_t keep_max, disk_ring_number_fn *number)
+{
+	assert(record_len <= DISK_RING_RECORD_MAX && capacity > 0 && keep_max > 0);
+	*r = (struct disk_ring){.fd = -1,
+				.record_len = record_len,
+				.capacity = capacity,
+				.number = number,
+				.next = 1,
+				.keep_max = keep_max};
+	r->memory = calloc(keep_max, record_len);
+	if (!r->memory)
+		abort();
+	if (!path)
+		return 0;
+	r->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (r->fd < 0) {
+		r->error = -errno;
+		return r->error;
+	}
+	r->next = find_last(r) + 1;
+	return 0;
+}
+
+/* Oldest first, so that an error leaves the newest in memory. */
+static void flush(struct disk_ring *r)
+{
+	while (r->kept > 0 && r->fd >= 0) {
+		uint64_t number = r->next - r->kept;
+
+		r->error = write_at(r, number, r->memory + number % r->keep_max * r->record_len);
+		if (r->error != 0)
+			return;
+		r->kept--;
+	}
+}
+
+void disk_ring_close(struct disk_ring *r)
+{
+	flush(r);
+	if (r->fd >= 0)
+		close(r->fd);
+	free(r->memory);
+	*r = (struct disk_ring){.fd = -1};
+}
+
+void disk_ring_append(struct disk_ring *r, const uint8_t *record)
+{
+	memcpy(r->memory + r->next % r->keep_max * r->record_len, record, r->record_len);
+	r->next++;
+	if (r->kept < r->keep_max)
+		r->kept++;
+	flush(r);
+}
+
+uint64_t disk_ring_oldest(const struct disk_ring *r)
+{
+	uint64_t held = r->fd < 0 ? r->kept : r->capacity;
+
+	return r->next > held ? r->next - held : 1;
+}
+
+bool disk_ring_read(const struct disk_ring *r, uint64_t number, uint8_t *out)
+{
+	if (number < disk_ring_oldest(r) || number >= r->next)
+		return false;
+	if (number >= r->next - r->kept) {
+		memcpy(out, r->memory + number % r->keep_max * r->record_len, r->record_len);
+		return true;
+	}
+	if (r->fd < 0 ||
+	    pread(r->fd, out, r->record_len, offset_of(r, number)) != (ssize_t)r->record_len)
+		return false;
+	return r->number(out) == number;
+}
+
+void disk_ring_seek(struct disk_ring_cursor *c, uint64_t number)
+{
+	c->at = number;
+	c->block_n = 0;
+}
+
+/* As many records from number on as lie side by side in the file. */
+static void load_block(const struct disk_ring *r, struct disk_ring_cursor *c, uint64_t number)
+{
+	uint64_t slot = number % r->capacity;
+	uint64_t left = r->next - r->kept - number;
+	uint64_t n = DISK_RING_BLOCK;
+
+	if (n > r->capacity - slot)
+		n = r->capacity - slot;
+	if (n > left)
+		n = left;
+	ssize_t got =
+		r->fd < 0 ? -1 : pread(r->fd, c->block, n * r->record_len, offset_of(r, number));
+
+	c->block_first = number;
+	c->block_n = got > 0 ? (size_t)got / r->record_len : 0;
+}
+
+/* The record of that number in the file, or NULL. */
+static const uint8_t *in_block(const struct disk_ring *r, struct disk_ring_cursor *c,
+			       uint64_t number)
+{
+	if (number < c->block_first || number >= c->block_first + c->block_n)
+		load_block(r, c, number);
+	if (c->block_n == 0)
+		return NULL;
+	const uint8_t *record = c->block + (number - c->block_first) * r->record_len;
+
+	return r->number(record) == number ? record : NULL;
+}
+
+const uint8_t *disk_ring_next(const struct disk_ring *r, struct disk_ring_cursor *c)
+{
+	uint64_t oldest = disk_ring_oldest(r);
+
+	if (c->at < oldest)
+		c->at = oldest;
+	while (c->at < r->next) {
+		uint64_t number = c->at++;
+
+		if (number >= r->next - r->kept)
+			return r->memory + number % r->keep_max * r->record_len;
+		const uint8_t *record = in_block(r, c, number);
+		if (record)
+			return record;
+	}
+	return NULL;
+}
