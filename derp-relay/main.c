@@ -252,6 +252,14 @@ static void guess_host(char out[static DERP_HOST_LEN])
 	close(fd);
 }
 
+/* The file of the two that cannot be read, with errno; NULL where both can. */
+static const char *unreadable(const struct relay *r)
+{
+	if (access(r->cert_file, R_OK) < 0)
+		return r->cert_file;
+	return access(r->key_file, R_OK) < 0 ? r->key_file : NULL;
+}
+
 static int prepare_certificate(struct relay *r, char error[static ERROR_LEN])
 {
 	char why[TLS_ERROR_LEN];
@@ -264,7 +272,8 @@ static int prepare_certificate(struct relay *r, char error[static ERROR_LEN])
 	if (relay_settings_tls(&r->settings) == RELAY_TLS_FILES) {
 		snprintf(r->cert_file, PATH_LEN, "%s", r->settings.tls_cert);
 		snprintf(r->key_file, PATH_LEN, "%s", r->settings.tls_key);
-		return 0;
+		const char *unread = unreadable(r);
+		return unread ? fail(error, -errno, unread, strerror(errno)) : 0;
 	}
 	in_state_dir(r, "tls.crt", r->cert_file);
 	in_state_dir(r, "tls.key", r->key_file);

@@ -71,6 +71,15 @@ type peer struct {
 }
 
 func dial(k key.NodePrivate, setUp func(*derphttp.Client)) (*peer, error) {
+	p, err := dialDeaf(k, setUp)
+	if err == nil {
+		go p.receive()
+	}
+	return p, err
+}
+
+// dialDeaf makes a peer that reads nothing.
+func dialDeaf(k key.NodePrivate, setUp func(*derphttp.Client)) (*peer, error) {
 	r := region()
 	c := derphttp.NewRegionClient(k, logger.Discard, netmon.NewStatic(), func() *tailcfg.DERPRegion { return r })
 	c.SetCanAckPings(true)
@@ -82,9 +91,7 @@ func dial(k key.NodePrivate, setUp func(*derphttp.Client)) (*peer, error) {
 	if err := c.Connect(ctx); err != nil {
 		return nil, err
 	}
-	p := &peer{c, make(chan derp.ReceivedMessage, 1024)}
-	go p.receive()
-	return p, nil
+	return &peer{c, make(chan derp.ReceivedMessage, 1024)}, nil
 }
 
 func (p *peer) receive() {
@@ -262,6 +269,38 @@ func checkDuplicate() error {
 	return exchange(a, old, []byte("three"))
 }
 
+// Who reads nothing while packets wait is closed within seconds, and nobody else is held up.
+func checkSlowReader() error {
+	a, b, err := twoPeers()
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	defer b.Close()
+	slow, err := dialDeaf(key.NewNode(), nil)
+	if err != nil {
+		return err
+	}
+	defer slow.Close()
+	hello := []byte("hello")
+	if err := slow.Send(a.SelfPublicKey(), hello); err != nil {
+		return err
+	}
+	if err := a.expectPacket(slow.SelfPublicKey(), hello); err != nil {
+		return err
+	}
+	bulk := make([]byte, derp.MaxPacketSize)
+	for range 400 {
+		if err := a.Send(slow.SelfPublicKey(), bulk); err != nil {
+			return err
+		}
+	}
+	if err := exchange(a, b, []byte("meanwhile")); err != nil {
+		return err
+	}
+	return a.expectGone(slow.SelfPublicKey(), derp.PeerGoneReasonDisconnected)
+}
+
 func meshPeer(watch bool) (*peer, error) {
 	k, err := key.ParseDERPMesh(*meshKey)
 	if err != nil {
@@ -347,7 +386,7 @@ func check() int {
 		run  func() error
 	}{
 		{"both-ways", checkBothWays}, {"ping", checkPing}, {"preferred", checkPreferred}, {"peer-gone", checkGone},
-		{"not-here", checkNotHere}, {"duplicate", checkDuplicate}, {"watch", checkWatch}, {"forward", checkForward},
+		{"not-here", checkNotHere}, {"duplicate", checkDuplicate}, {"slow-reader", checkSlowReader}, {"watch", checkWatch}, {"forward", checkForward},
 		{"watch-needs-key", checkWatchNeedsKey},
 	} {
 		if needsWatch[c.name] && !*watches {
