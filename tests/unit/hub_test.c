@@ -373,6 +373,39 @@ TEST(a_key_still_known_by_a_mesh_peer_has_not_left_the_region)
 	hub_free(hub);
 }
 
+TEST(homes_count_the_clients_that_said_so_and_are_still_here)
+{
+	struct hub *hub = hub_new(seed, 1 << 20);
+	struct hub_conn a, b;
+	struct hub_counters n;
+
+	join(hub, &a, 1);
+	join(hub, &b, 2);
+	hub_on_preferred(hub, &a, true);
+	hub_on_preferred(hub, &a, true);
+	hub_on_preferred(hub, &b, true);
+	hub_on_preferred(hub, &b, false);
+	hub_count(hub, &n);
+	CHECK_INT(n.homes, 1);
+	hub_remove(hub, &a);
+	hub_remove(hub, &b);
+	hub_count(hub, &n);
+	CHECK_INT(n.homes, 0);
+	hub_free(hub);
+}
+
+TEST(notes_beyond_the_limit_are_refused)
+{
+	struct port port = {0};
+	struct port_note note = {.key = key(1)};
+
+	for (int i = 0; i < 3; i++)
+		CHECK(port_push_note(&port, &note, 3) == 0);
+	CHECK(port_push_note(&port, &note, 3) < 0 && port.notes == 3);
+	port_drop_notes(&port);
+	CHECK(port.notes == 0 && port_is_empty(&port));
+}
+
 TEST(closing_a_key_marks_all_its_connections)
 {
 	struct hub *hub = hub_new(seed, 1 << 20);
