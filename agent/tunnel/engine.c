@@ -488,7 +488,6 @@ static int make_view(struct engine *engine, const struct engine_config *config)
 	view->mss_mtu_bytes = config->mss_mtu_bytes;
 	view->filter = config->filter;
 	view->to_relay = config->to_relay;
-	view->roaming = config->roaming;
 	return 0;
 }
 

@@ -42,7 +42,7 @@ static void add_to_tun(struct lane *lane, uint8_t *pkt, size_t len)
 static void note_source(struct lane *lane, struct lane_peer *peer, const struct way *from)
 {
 	if (from->kind != WAY_DIRECT || endpoint_equal(&from->addr, &peer->last_from) ||
-	    (peer->roamed_us && lane->now_us - peer->roamed_us < US_PER_S && !lane->view->roaming))
+	    (peer->roamed_us && lane->now_us - peer->roamed_us < US_PER_S))
 		return;
 
 	struct lane_record record = {

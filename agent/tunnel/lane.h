@@ -38,7 +38,6 @@ struct lane_view {
 	struct filter *filter; /* NULL: everything passes */
 	struct ring *to_relay; /* NULL: no relays */
 	struct mailbox to_main;
-	bool roaming; /* main wants to know when a peer is heard from elsewhere */
 };
 
 /* Lane to main by ring: packets that are main's, each with where it came from. */

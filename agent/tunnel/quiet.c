@@ -87,6 +87,7 @@ size_t quiet_reclaim(struct quiet *q)
 		n++;
 	}
 	q->n_retired -= n;
-	memmove(q->list, q->list + n, q->n_retired * sizeof(*q->list));
+	if (n > 0)
+		memmove(q->list, q->list + n, q->n_retired * sizeof(*q->list));
 	return q->n_retired;
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
+
+enum { ROOM_WAIT_MS = 5 };
 
 static int set_int(int fd, int level, int name, int value)
 {
@@ -212,6 +215,29 @@ static bool is_refused(int err)
 	return err == -EIO || err == -EINVAL || err == -EMSGSIZE || err == -EOPNOTSUPP;
 }
 
+/* One part of a run: segmented where the socket can and the part is more than one datagram. */
+static int send_part(const struct udp *udp, bool *gso, const struct endpoint *to,
+		     const uint8_t *buf, size_t len, size_t segment_len)
+{
+	int err = -EIO;
+
+	if (*gso && len > segment_len) {
+		err = send_segmented(socket_for(udp, to), to, buf, len, segment_len);
+		/* EINVAL also says "a segment exceeds this route's MTU": only EIO is for good. */
+		if (err == -EIO)
+			*gso = false;
+	}
+	return is_refused(err) ? send_singly(udp, to, buf, len, segment_len) : err;
+}
+
+/* The card is slower than we are: better that the TUN's queue fills than that packets are lost. */
+static void wait_for_room(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	(void)poll(&p, 1, ROOM_WAIT_MS);
+}
+
 int udp_send_run(struct udp *udp, const struct endpoint *to, const uint8_t *buf, size_t len,
 		 size_t segment_len)
 {
@@ -226,17 +252,12 @@ int udp_send_run(struct udp *udp, const struct endpoint *to, const uint8_t *buf,
 		per_message = UDP_GSO_SEGMENTS_MAX;
 	while (len > 0) {
 		size_t part = len < per_message * segment_len ? len : per_message * segment_len;
-		int err = -EIO;
+		int err = send_part(udp, gso, to, buf, part, segment_len);
 
-		if (*gso && part > segment_len) {
-			err = send_segmented(fd, to, buf, part, segment_len);
-			/* EINVAL also says "a segment exceeds this route's MTU": only EIO is for
-			 * good. */
-			if (err == -EIO)
-				*gso = false;
+		if (err == -EAGAIN) {
+			wait_for_room(fd);
+			err = send_part(udp, gso, to, buf, part, segment_len);
 		}
-		if (is_refused(err))
-			err = send_singly(udp, to, buf, part, segment_len);
 		if (err && !first_err)
 			first_err = err;
 		buf += part;

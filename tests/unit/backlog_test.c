@@ -30,7 +30,7 @@ TEST(what_does_not_fit_pushes_out_the_oldest)
 {
 	struct backlog b;
 	struct backlog_entry e;
-	uint8_t pkt[100] = {0};
+	uint8_t pkt[500] = {0};
 
 	backlog_init(&b, 3 * (HEAD + 100), 10);
 	for (uint64_t i = 0; i < 3; i++)

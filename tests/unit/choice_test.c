@@ -9,7 +9,7 @@ static struct endpoint endpoint(uint16_t port)
 TEST(lanes_read_the_choice_published_last)
 {
 	struct way direct = way_direct(endpoint(7)), relay = way_relay(3);
-	struct choice_slot slot = {0};
+	struct choice_slot slot = {NULL};
 	struct quiet q;
 
 	quiet_init(&q, 1);
@@ -28,7 +28,7 @@ TEST(lanes_read_the_choice_published_last)
 TEST(what_a_lane_holds_stays_until_it_passed)
 {
 	struct way direct = way_direct(endpoint(7)), relay = way_relay(3);
-	struct choice_slot slot = {0};
+	struct choice_slot slot = {NULL};
 	struct quiet q;
 
 	quiet_init(&q, 1);
@@ -47,7 +47,7 @@ TEST(what_a_lane_holds_stays_until_it_passed)
 TEST(the_same_choice_again_retires_nothing)
 {
 	struct way direct = way_direct(endpoint(7));
-	struct choice_slot slot = {0};
+	struct choice_slot slot = {NULL};
 	struct quiet q;
 
 	quiet_init(&q, 1);
