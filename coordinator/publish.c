@@ -1,0 +1,251 @@
+#include "coordinator/publish.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coordinator/sight.h"
+
+void publish_message(struct coordinator *c, struct node_session *s, const struct control_message *m)
+{
+	char *text;
+	size_t len;
+
+	if (control_encode(m, &text, &len) != 0)
+		return; /* beyond the protocol's caps: counted as not sent */
+	c->ops->send(s->link, text, len);
+	c->counters.changes_sent++;
+	free(text);
+}
+
+static void fill_peer(const struct node *n, const struct sight *sight, struct control_peer *out)
+{
+	*out = (struct control_peer){
+		.id = n->id,
+		.role = n->role,
+		.v4 = n->v4,
+		.v6 = n->v6,
+		.machine_key = n->machine_key,
+		.node_key = n->node_key,
+		.disco_key = n->disco_key,
+		.endpoints = n->endpoints,
+		.home_region = n->home_region,
+		.caps = n->caps,
+		.online = n->online,
+		.access_in = sight->in,
+		.access_out = sight->out,
+	};
+	memcpy(out->name, n->name, sizeof(out->name));
+	memcpy(out->owner, n->owner, sizeof(out->owner));
+}
+
+/* ---- one change, to all who may see it ---- */
+
+struct delta {
+	struct coordinator *c;
+	const struct node *subject;
+	uint64_t number;
+	struct sight sight; /* that text was made for */
+	char *text;
+	size_t len;
+};
+
+static bool rules_equal(const struct control_rules *a, const struct control_rules *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->list[i].proto != b->list[i].proto ||
+		    a->list[i].port_first != b->list[i].port_first ||
+		    a->list[i].port_last != b->list[i].port_last)
+			return false;
+	return true;
+}
+
+static bool fits_text(const struct delta *d, const struct sight *sight)
+{
+	return d->text && rules_equal(&d->sight.in, &sight->in) &&
+	       rules_equal(&d->sight.out, &sight->out);
+}
+
+static void make_text(struct delta *d, const struct sight *sight)
+{
+	struct control_peer peer;
+	struct control_message m = {.type = CONTROL_MAP,
+				    .map = {.number = d->number, .peers = &peer, .n_peers = 1}};
+
+	free(d->text);
+	d->text = NULL;
+	d->sight = *sight;
+	fill_peer(d->subject, sight, &peer);
+	if (control_encode(&m, &d->text, &d->len) != 0)
+		d->text = NULL;
+}
+
+static void send_delta(void *arg, struct node *viewer)
+{
+	struct delta *d = arg;
+	struct sight sight;
+
+	if (!viewer->session || !sight_of(d->c->policy, viewer, d->subject, &sight))
+		return;
+	if (!fits_text(d, &sight))
+		make_text(d, &sight);
+	if (!d->text)
+		return;
+	d->c->ops->send(viewer->session->link, d->text, d->len);
+	d->c->counters.changes_sent++;
+}
+
+void publish_node(struct coordinator *c, const struct node *n)
+{
+	coordinator_reserve_numbers(c);
+	struct delta d = {.c = c, .subject = n, .number = netmap_log(c->netmap, n->id)};
+
+	sight_each_candidate(c->policy, c->registry, n, send_delta, &d);
+	free(d.text);
+}
+
+static void send_removal(void *arg, struct node *viewer)
+{
+	struct delta *d = arg;
+	struct sight sight;
+
+	if (!viewer->session || !sight_of(d->c->policy, viewer, d->subject, &sight))
+		return;
+	d->c->ops->send(viewer->session->link, d->text, d->len);
+	d->c->counters.changes_sent++;
+}
+
+void publish_removal(struct coordinator *c, const struct node *n)
+{
+	coordinator_reserve_numbers(c);
+	struct delta d = {.c = c, .subject = n, .number = netmap_log(c->netmap, n->id)};
+	uint32_t id = n->id;
+	struct control_message m = {.type = CONTROL_MAP,
+				    .map = {.number = d.number, .removed = &id, .n_removed = 1}};
+
+	if (control_encode(&m, &d.text, &d.len) != 0)
+		return;
+	sight_each_candidate(c->policy, c->registry, n, send_removal, &d);
+	free(d.text);
+}
+
+/* ---- a map for one session ---- */
+
+struct map_maker {
+	const struct coordinator *c;
+	const struct node *viewer;
+	struct control_map map; /* grows; the lists are owned */
+	size_t peers_cap;
+};
+
+static void add_peer(struct map_maker *maker, const struct node *other, const struct sight *sight)
+{
+	struct control_map *map = &maker->map;
+
+	if (map->n_peers == CONTROL_MAX_PEERS)
+		return;
+	if (map->n_peers == maker->peers_cap) {
+		size_t cap = maker->peers_cap ? maker->peers_cap * 2 : 8;
+		struct control_peer *grown = reallocarray(map->peers, cap, sizeof(*grown));
+
+		if (!grown)
+			abort();
+		map->peers = grown;
+		maker->peers_cap = cap;
+	}
+	fill_peer(other, sight, &map->peers[map->n_peers++]);
+}
+
+static void see(void *arg, struct node *other)
+{
+	struct map_maker *maker = arg;
+	struct sight sight;
+
+	if (sight_of(maker->c->policy, maker->viewer, other, &sight))
+		add_peer(maker, other, &sight);
+}
+
+/* The nodes that changed since: those in sight as they are now, the others as gone. */
+static void add_changed(struct map_maker *maker, uint32_t *ids, size_t count)
+{
+	struct control_map *map = &maker->map;
+
+	map->removed = ids;
+	for (size_t i = 0; i < count; i++) {
+		const struct node *other = registry_find_id(maker->c->registry, ids[i]);
+		struct sight sight;
+
+		if (other == maker->viewer)
+			continue;
+		if (other && sight_of(maker->c->policy, maker->viewer, other, &sight))
+			add_peer(maker, other, &sight);
+		else
+			ids[map->n_removed++] = ids[i]; /* never overtakes i */
+	}
+}
+
+/* The ids that changed since, or false where a full map is due. */
+static bool find_changed(const struct coordinator *c, uint64_t epoch, uint64_t number,
+			 uint32_t **ids, size_t *count)
+{
+	if (epoch != c->epoch || netmap_since(c->netmap, number, ids, count) != 0)
+		return false;
+	if (*count <= CONTROL_MAX_PEERS)
+		return true;
+	free(*ids);
+	return false;
+}
+
+void publish_map_to(struct coordinator *c, struct node_session *s, uint64_t epoch, uint64_t number)
+{
+	struct map_maker maker = {
+		.c = c, .viewer = s->node, .map = {.number = netmap_number(c->netmap)}};
+	uint32_t *ids;
+	size_t count;
+
+	if (find_changed(c, epoch, number, &ids, &count)) {
+		add_changed(&maker, ids, count);
+		c->counters.maps_delta++;
+	} else {
+		maker.map.full = true;
+		sight_each_candidate(c->policy, c->registry, s->node, see, &maker);
+		c->counters.maps_full++;
+	}
+	struct control_message m = {.type = CONTROL_MAP, .map = maker.map};
+	publish_message(c, s, &m);
+	free(maker.map.peers);
+	free(maker.map.removed);
+}
+
+void publish_everything(struct coordinator *c)
+{
+	coordinator_reserve_numbers(c);
+	netmap_forget(c->netmap);
+	for (struct node_session *s = c->sessions; s; s = s->next)
+		if (s->state == NODE_SESSION_JOINED)
+			publish_map_to(c, s, 0, 0);
+}
+
+/* ---- relays ---- */
+
+void publish_relays_to(struct coordinator *c, struct node_session *s)
+{
+	struct control_message m = {.type = CONTROL_RELAYS, .relays = c->relays.text};
+
+	publish_message(c, s, &m);
+}
+
+void publish_relays(struct coordinator *c)
+{
+	struct control_message m = {.type = CONTROL_RELAYS, .relays = c->relays.text};
+	char *text;
+	size_t len;
+
+	if (control_encode(&m, &text, &len) != 0)
+		return;
+	for (struct node_session *s = c->sessions; s; s = s->next)
+		if (s->state == NODE_SESSION_JOINED)
+			c->ops->send(s->link, text, len);
+	free(text);
+}
