@@ -109,7 +109,7 @@ typedef bool decode_time_fn(const uint8_t *record, uint64_t *unix_us);
 static bool sample_time(const uint8_t *record, uint64_t *unix_us)
 {
 	uint64_t seq;
-	struct sample s;
+	struct sample s = {0};
 	bool is_good = record_decode_sample(record, &seq, &s) == 0;
 
 	*unix_us = s.unix_us;
@@ -119,7 +119,7 @@ static bool sample_time(const uint8_t *record, uint64_t *unix_us)
 static bool event_time(const uint8_t *record, uint64_t *unix_us)
 {
 	uint64_t seq;
-	struct event e;
+	struct event e = {0};
 	bool is_good = record_decode_event(record, &seq, &e) == 0;
 
 	*unix_us = e.unix_us;
@@ -245,7 +245,7 @@ static bool find_before(const struct disk_ring *ring, uint64_t before, uint32_t 
 
 bool recorder_last_sample(const struct recorder *r, uint32_t peer_id, struct sample *out)
 {
-	struct sample second, minute;
+	struct sample second = {0}, minute = {0};
 	bool has_second = find_before(&r->seconds, r->opened_seconds, peer_id, &second);
 	bool has_minute = find_before(&r->minutes, r->opened_minutes, peer_id, &minute);
 
