@@ -1,0 +1,54 @@
+#include "agent/path/probe.h"
+
+#include "common/clock.h"
+#include "tests/unit/test.h"
+
+static const uint8_t one[PROBE_TXID_LEN] = {1}, two[PROBE_TXID_LEN] = {2};
+
+TEST(a_pong_counts_once)
+{
+	struct probe_table t = {0};
+
+	probe_open(&t, one, 3, 7, 1000);
+	CHECK(probe_close(&t, two) == NULL);
+	const struct probe *p = probe_close(&t, one);
+
+	CHECK(p && p->slot == 3 && p->number == 7 && p->sent_us == 1000);
+	CHECK(probe_close(&t, one) == NULL);
+	CHECK(probe_find_number(&t, 3, 7) == p); /* still told by its number */
+	CHECK(probe_find_number(&t, 4, 7) == NULL);
+}
+
+TEST(a_slot_that_means_another_way_has_no_open_probes)
+{
+	struct probe_table t = {0};
+
+	probe_open(&t, one, 3, 7, 1000);
+	probe_forget_slot(&t, 3);
+	CHECK(probe_close(&t, one) == NULL && probe_find_number(&t, 3, 7) == NULL);
+}
+
+TEST(the_oldest_gives_way)
+{
+	struct probe_table t = {0};
+	uint8_t txid[PROBE_TXID_LEN] = {0};
+
+	probe_open(&t, one, 0, 1, 1);
+	for (unsigned i = 0; i < PROBES_OPEN_MAX; i++) {
+		txid[1] = (uint8_t)i;
+		txid[2] = 1;
+		probe_open(&t, txid, 0, 2 + i, 2);
+	}
+	CHECK(probe_close(&t, one) == NULL);
+	CHECK(probe_close(&t, txid) != NULL);
+}
+
+TEST(an_id_is_new_again_after_ten_seconds)
+{
+	struct probe_seen s = {0};
+
+	CHECK(probe_is_new(&s, one, US_PER_S));
+	CHECK(!probe_is_new(&s, one, 11 * US_PER_S - 1));
+	CHECK(probe_is_new(&s, two, 11 * US_PER_S - 1));
+	CHECK(probe_is_new(&s, one, 11 * US_PER_S));
+}

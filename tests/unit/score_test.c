@@ -1,0 +1,81 @@
+#include "agent/path/score.h"
+
+#include "common/clock.h"
+#include "tests/unit/test.h"
+
+enum { MS = US_PER_MS };
+
+static struct score measured(uint64_t rtt_us, unsigned probes, unsigned lost_each)
+{
+	struct score s = {0};
+
+	for (unsigned i = 1; i <= probes; i++) {
+		if (lost_each && i % lost_each == 0)
+			score_on_lost_probe(&s);
+		else
+			score_on_rtt(&s, rtt_us, i * 250 * MS);
+	}
+	return s;
+}
+
+TEST(smooths_the_rtt_and_its_jitter)
+{
+	struct score s = {0};
+
+	CHECK(!score_is_known(&s));
+	score_on_rtt(&s, 80 * MS, 1);
+	CHECK(s.srtt_us == 80 * MS && s.jitter_us == 0);
+	score_on_rtt(&s, 96 * MS, 2);
+	CHECK(s.srtt_us == 82 * MS && s.jitter_us == 1 * MS);
+	CHECK(score_rtt_bound_us(&s) == 84 * MS);
+	CHECK(s.min_us == 80 * MS);
+}
+
+TEST(a_minimum_is_forgotten_after_a_while)
+{
+	struct score s = {0};
+
+	score_on_rtt(&s, 10 * MS, 1);
+	for (uint64_t i = 1; i < 100; i++)
+		score_on_rtt(&s, 50 * MS, i * 250 * MS);
+	CHECK(s.min_us == 50 * MS);
+}
+
+TEST(direct_is_preferred_to_an_equal_relay)
+{
+	struct score s = measured(80 * MS, 30, 0);
+
+	CHECK(score_price_us(&s, true) == 80 * MS);
+	CHECK(score_price_us(&s, false) == 105 * MS);
+}
+
+TEST(five_percent_loss_outweigh_a_clean_relay)
+{
+	struct score lossy = measured(80 * MS, 64, 16), clean = measured(80 * MS, 64, 0);
+
+	score_on_packets(&lossy, 1000, 50);
+	CHECK(score_loss(&lossy) > 0.04);
+	CHECK(score_is_clearly_better(score_price_us(&clean, false), score_price_us(&lossy, true)));
+}
+
+TEST(one_lost_probe_is_no_loss_and_few_probes_tell_nothing)
+{
+	struct score one = measured(20 * MS, 40, 30), few = measured(20 * MS, 10, 2);
+
+	CHECK(score_loss(&one) == 0);
+	CHECK(score_loss(&few) == 0);
+}
+
+TEST(a_difference_of_noise_is_not_better)
+{
+	CHECK(!score_is_clearly_better(19 * MS, 20 * MS));
+	CHECK(score_is_clearly_better(15 * MS, 20 * MS));
+	CHECK(!score_is_clearly_better(300, 2000)); /* within 2 ms on a LAN */
+}
+
+TEST(what_was_never_measured_is_worse_than_anything_measured)
+{
+	struct score none = {0}, bad = measured(3000 * MS, 64, 2);
+
+	CHECK(score_price_us(&none, true) > score_price_us(&bad, false));
+}
