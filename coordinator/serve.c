@@ -582,7 +582,7 @@ static int start(struct server *s)
 static void stop(struct server *s)
 {
 	while (s->links)
-		link_free(s->links);
+		on_closed(s->links, 0, "");
 	http_metrics_free(s->metrics);
 	tcp_listener_free(s->listener);
 	admin_socket_free(s->admin);
