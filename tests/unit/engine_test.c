@@ -1,0 +1,490 @@
+/*
+ * Two engines in one process, over loopback and over rings that stand for a relay. Socket pairs
+ * stand for the TUNs: a datagram is a packet with its virtio header.
+ */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <sodium.h>
+
+#include "agent/tunnel/engine.h"
+#include "common/clock.h"
+#include "common/net/loop.h"
+#include "common/net/ring.h"
+#include "tests/unit/test.h"
+
+enum { RING_BYTES = 1 << 18, PACKET_MAX = 2000, WAIT_US = 5 * 1000 * 1000 };
+
+struct side {
+	struct engine *engine;
+	struct engine_peer *peer;
+	int app; /* the far end of its TUN */
+	struct ring *to_relay, *from_relay;
+	struct public_key key;
+	struct secret_key secret;
+	unsigned handshakes, datagrams, traffic, roamed, failed;
+	bool by_relay; /* handshakes go through the ring that stands for the relay */
+	uint8_t last_datagram[64];
+	enum engine_datagram last_kind;
+};
+
+static struct event_base *base;
+static struct side a, b;
+static const uint8_t address_a[4] = {10, 77, 0, 1}, address_b[4] = {10, 77, 0, 2};
+
+static void on_datagram(void *arg, enum engine_datagram kind, const uint8_t *buf, size_t len,
+			const struct endpoint *from, uint64_t now_us)
+{
+	struct side *s = arg;
+
+	(void)from, (void)now_us;
+	s->datagrams++;
+	s->last_kind = kind;
+	memcpy(s->last_datagram, buf,
+	       len < sizeof(s->last_datagram) ? len : sizeof(s->last_datagram));
+}
+
+static void on_handshake_done(void *arg, void *user, uint64_t now_us)
+{
+	(void)user, (void)now_us;
+	((struct side *)arg)->handshakes++;
+}
+
+static void on_traffic(void *arg, void *user, uint64_t now_us)
+{
+	(void)user, (void)now_us;
+	((struct side *)arg)->traffic++;
+}
+
+static void on_roamed(void *arg, void *user, const struct endpoint *from)
+{
+	(void)user, (void)from;
+	((struct side *)arg)->roamed++;
+}
+
+static const struct engine_ops ops = {
+	.on_datagram = on_datagram,
+	.on_handshake_done = on_handshake_done,
+	.on_traffic = on_traffic,
+	.on_roamed = on_roamed,
+};
+
+/* ---- the two sides ---- */
+
+static void start_side(struct side *s, bool with_relay, bool roaming)
+{
+	int pair[2];
+
+	memset(s, 0, sizeof(*s));
+	CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	s->app = pair[0];
+	struct tun tun = {.fd = pair[1], .name = "test"};
+	uint8_t random[KEY_LEN];
+	randombytes_buf(random, sizeof(random));
+	secret_key_from_random(&s->secret, random);
+	secret_key_public(&s->secret, &s->key);
+	if (with_relay) {
+		s->to_relay = ring_new(RING_BYTES);
+		s->from_relay = ring_new(RING_BYTES);
+	}
+	struct engine_config config = {
+		.base = base,
+		.tun = &tun,
+		.secret = s->secret,
+		.roaming = roaming,
+		.to_relay = s->to_relay,
+		.from_relay = s->from_relay,
+		.ops = &ops,
+		.arg = s,
+	};
+	CHECK_INT(engine_new(&config, &s->engine), 0);
+}
+
+static struct way way_to(const struct side *s)
+{
+	return way_direct((struct endpoint){.ip = ip_from_v4((const uint8_t[]){127, 0, 0, 1}),
+					    .port = engine_port(s->engine)});
+}
+
+static void add_peer(struct side *s, const struct side *other, const uint8_t *address)
+{
+	struct engine_peer_config config = {.key = other->key, .user = s};
+	struct prefix prefix = {.ip = ip_from_v4(address), .len = 32};
+
+	CHECK_INT(engine_peer_add(s->engine, &config, &s->peer), 0);
+	engine_peer_set_allowed_ips(s->peer, &prefix, 1);
+}
+
+static void start(bool with_relay)
+{
+	base = loop_base_new();
+	start_side(&a, with_relay, false);
+	start_side(&b, with_relay, false);
+	add_peer(&a, &b, address_b);
+	add_peer(&b, &a, address_a);
+}
+
+static void end_side(struct side *s)
+{
+	engine_free(s->engine);
+	ring_free(s->to_relay);
+	ring_free(s->from_relay);
+	close(s->app);
+}
+
+static void end(void)
+{
+	end_side(&a);
+	end_side(&b);
+	loop_base_free(base);
+}
+
+static void connect_both(void)
+{
+	struct way to_a = way_to(&a), to_b = way_to(&b);
+
+	engine_peer_set_choice(a.peer, &to_b, NULL);
+	engine_peer_set_choice(b.peer, &to_a, NULL);
+}
+
+/* ---- packets ---- */
+
+/* A UDP packet in IPv4 with no checksum and a mark as its payload. */
+static void send_packet(const struct side *s, const uint8_t *from, const uint8_t *to, uint8_t mark)
+{
+	uint8_t buf[TUN_HDR_LEN + 100] = {0}, *p = buf + TUN_HDR_LEN;
+	const uint8_t header[12] = {0x45, 0, 0, 100, 0, 0, 0x40, 0, 64, 17};
+
+	memcpy(p, header, sizeof(header));
+	memcpy(p + 12, from, 4);
+	memcpy(p + 16, to, 4);
+	p[28] = mark;
+	CHECK_INT(write(s->app, buf, sizeof(buf)), sizeof(buf));
+}
+
+/* The mark of the next packet out of the side's TUN; -1: none there. */
+static int receive_packet(const struct side *s)
+{
+	uint8_t buf[PACKET_MAX];
+	ssize_t len = read(s->app, buf, sizeof(buf));
+
+	if (len < 0)
+		return -1;
+	CHECK_INT(len, TUN_HDR_LEN + 100);
+	return buf[TUN_HDR_LEN + 28];
+}
+
+static void turn(void)
+{
+	const struct timeval moment = {.tv_usec = 2000};
+
+	event_base_loopexit(base, &moment);
+	event_base_dispatch(base);
+}
+
+#define WAIT_UNTIL(condition)                                                                      \
+	do {                                                                                       \
+		uint64_t until_us = clock_now_us() + WAIT_US;                                      \
+		while (!(condition) && clock_now_us() < until_us)                                  \
+			turn();                                                                    \
+		CHECK(condition);                                                                  \
+	} while (0)
+
+static int wait_for_packet(const struct side *s)
+{
+	uint64_t until_us = clock_now_us() + WAIT_US;
+	int mark;
+
+	while ((mark = receive_packet(s)) < 0 && clock_now_us() < until_us)
+		turn();
+	return mark;
+}
+
+static void rest(unsigned ms)
+{
+	uint64_t until_us = clock_now_us() + (uint64_t)ms * US_PER_MS;
+
+	while (clock_now_us() < until_us)
+		turn();
+}
+
+static uint64_t drops(const struct side *s, enum engine_drop reason)
+{
+	uint64_t all[DROP_REASONS];
+
+	engine_drops(s->engine, all);
+	return all[reason];
+}
+
+/* Takes all that a side gave to the relay; counts what was marked so, and passes it on or not. */
+static unsigned relay(struct side *from, struct side *to, bool passes, uint32_t flags_wanted)
+{
+	const uint8_t *record;
+	size_t len;
+	unsigned n = 0;
+
+	while (ring_peek(from->to_relay, &record, &len)) {
+		struct engine_relay_head head;
+
+		memcpy(&head, record, sizeof(head));
+		CHECK(public_key_equal(&head.key, &to->key));
+		n += (head.flags & flags_wanted) == flags_wanted;
+		head.key = from->key;
+		if (passes)
+			CHECK_INT(ring_push(to->from_relay, &head, sizeof(head),
+					    record + sizeof(head), len - sizeof(head)),
+				  0);
+		ring_pop(from->to_relay);
+	}
+	return n;
+}
+
+/* ---- tests ---- */
+
+TEST(a_packet_waits_for_the_handshake_and_then_passes)
+{
+	start(false);
+	connect_both();
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+	CHECK(a.handshakes == 1 && b.handshakes == 1);
+	send_packet(&b, address_b, address_a, 2);
+	CHECK_INT(wait_for_packet(&a), 2);
+
+	struct engine_peer_stats stats;
+	engine_peer_stats(a.peer, &stats);
+	CHECK_INT(stats.way[WAY_DIRECT].data_sent, 1);
+	CHECK_INT(stats.way[WAY_DIRECT].data_received, 1);
+	CHECK(stats.way[WAY_DIRECT].last_data_sent_us > 0 && stats.last_handshake_unix_us > 0);
+	CHECK(stats.way[WAY_RELAY].data_sent == 0 && a.traffic >= 1);
+	end();
+}
+
+TEST(without_a_choice_packets_wait_a_second_and_are_counted)
+{
+	struct way to_a, to_b;
+
+	start(false);
+	to_a = way_to(&a);
+	to_b = way_to(&b);
+	send_packet(&a, address_a, address_b, 1);
+	rest(100);
+	engine_peer_set_choice(b.peer, &to_a, NULL);
+	engine_peer_set_choice(a.peer, &to_b, NULL);
+	engine_peer_start_handshake(a.peer, true);
+	CHECK_INT(wait_for_packet(&b), 1); /* it waited */
+
+	engine_peer_set_choice(a.peer, &(struct way){.kind = WAY_NONE}, NULL);
+	for (uint8_t i = 0; i < 70; i++)
+		send_packet(&a, address_a, address_b, i);
+	WAIT_UNTIL(drops(&a, DROP_STAGING_FULL) == 6);
+	CHECK_INT(drops(&a, DROP_NO_CHOICE), 0);
+	WAIT_UNTIL(drops(&a, DROP_NO_CHOICE) == 64);
+	end();
+}
+
+TEST(strangers_addresses_neither_leave_nor_enter)
+{
+	static const uint8_t elsewhere[4] = {10, 78, 0, 1};
+
+	start(false);
+	connect_both();
+	send_packet(&a, address_a, elsewhere, 1);
+	WAIT_UNTIL(drops(&a, DROP_NO_PEER) == 1);
+	send_packet(&a, elsewhere, address_b, 2);
+	WAIT_UNTIL(drops(&b, DROP_SOURCE) == 1);
+	CHECK_INT(receive_packet(&b), -1);
+	end();
+}
+
+TEST(what_is_not_wireguard_goes_to_main_or_is_counted)
+{
+	uint8_t stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	uint8_t disco[30] = {0x54, 0x53, 0xf0, 0x9f, 0x92, 0xac};
+	uint8_t data[40] = {4, 0, 0, 0, 1, 2, 3, 4};
+	struct endpoint to;
+
+	start(false);
+	to = way_to(&b).addr;
+	CHECK_INT(engine_send_udp(a.engine, &to, stun, sizeof(stun)), 0);
+	WAIT_UNTIL(b.datagrams == 1);
+	CHECK(b.last_kind == ENGINE_STUN && memcmp(b.last_datagram, stun, sizeof(stun)) == 0);
+	CHECK_INT(engine_send_udp(a.engine, &to, disco, sizeof(disco)), 0);
+	WAIT_UNTIL(b.datagrams == 2);
+	CHECK_INT(b.last_kind, ENGINE_DISCO);
+	CHECK_INT(engine_send_udp(a.engine, &to, data, sizeof(data)), 0);
+	WAIT_UNTIL(drops(&b, DROP_UNKNOWN_INDEX) == 1);
+	CHECK_INT(engine_send_udp(a.engine, &to, "garbage", 7), 0);
+	WAIT_UNTIL(drops(&b, DROP_UNKNOWN_TYPE) == 1);
+	end();
+}
+
+TEST(what_was_sent_last_goes_once_more_by_the_other_way)
+{
+	struct way relay_way = way_relay(3);
+	struct engine_peer_stats stats;
+
+	start(true);
+	connect_both();
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+
+	/* The path dies: what is sent now does not arrive. */
+	struct way nowhere = way_direct(
+		(struct endpoint){.ip = ip_from_v4((const uint8_t[]){127, 0, 0, 1}), .port = 9});
+	engine_peer_set_choice(a.peer, &nowhere, NULL);
+	for (uint8_t i = 2; i < 5; i++)
+		send_packet(&a, address_a, address_b, i);
+	do {
+		turn();
+		engine_peer_stats(a.peer, &stats);
+	} while (stats.way[WAY_DIRECT].data_sent < 4);
+	CHECK_INT(receive_packet(&b), -1);
+
+	engine_peer_set_choice(a.peer, &relay_way, NULL);
+	engine_peer_resend(a.peer);
+	rest(50);
+	CHECK_INT(relay(&a, &b, true, ENGINE_RELAY_URGENT | ENGINE_RELAY_SPARSE), 4);
+	for (int i = 2; i < 5; i++)
+		CHECK_INT(wait_for_packet(&b), i);
+	CHECK_INT(receive_packet(&b), -1); /* the one that had arrived is dropped as a copy */
+	CHECK_INT(drops(&b, DROP_REPLAYED), 1);
+	engine_peer_stats(b.peer, &stats);
+	CHECK_INT(stats.way[WAY_RELAY].data_received, 3);
+	end();
+}
+
+TEST(twice_is_once)
+{
+	start(true);
+	connect_both();
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+	struct way to_b = way_to(&b), relay_way = way_relay(3);
+	engine_peer_set_choice(a.peer, &to_b, &relay_way);
+	send_packet(&a, address_a, address_b, 2);
+	CHECK_INT(wait_for_packet(&b), 2);
+	CHECK_INT(relay(&a, &b, true, ENGINE_RELAY_COPY), 1);
+	WAIT_UNTIL(drops(&b, DROP_REPLAYED) == 1);
+	CHECK_INT(receive_packet(&b), -1);
+	end();
+}
+
+TEST(a_held_peers_packets_wait_for_the_next_keypair)
+{
+	start(false);
+	connect_both();
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+	engine_peer_hold(a.peer, clock_now_us() + 800 * US_PER_MS);
+	send_packet(&a, address_a, address_b, 2);
+	rest(100);
+	CHECK_INT(receive_packet(&b), -1);
+	engine_peer_start_handshake(b.peer, true);
+	uint64_t before_us = clock_now_us();
+	CHECK_INT(wait_for_packet(&b), 2);
+	CHECK(clock_now_us() - before_us < 600 * US_PER_MS); /* not only since the hold ended */
+	CHECK_INT(a.handshakes, 2);
+	end();
+}
+
+TEST(a_hold_that_nobody_ends_ends_by_itself)
+{
+	start(false);
+	connect_both();
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+	engine_peer_hold(a.peer, clock_now_us() + 200 * US_PER_MS);
+	send_packet(&a, address_a, address_b, 2);
+	CHECK_INT(wait_for_packet(&b), 2);
+	end();
+}
+
+TEST(another_port_keeps_the_tunnel_where_data_moves_the_endpoint)
+{
+	base = loop_base_new();
+	start_side(&a, false, true);
+	start_side(&b, false, true);
+	add_peer(&a, &b, address_b);
+	add_peer(&b, &a, address_a);
+	struct way to_b = way_to(&b);
+	engine_peer_set_choice(a.peer, &to_b, NULL); /* b learns where a is */
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+	uint16_t port = engine_port(a.engine);
+	CHECK_INT(engine_set_port(a.engine, 0), 0);
+	CHECK(engine_port(a.engine) != port);
+	rest(1100); /* once a second at most does the lane report a move */
+	send_packet(&a, address_a, address_b, 2);
+	CHECK_INT(wait_for_packet(&b), 2);
+	WAIT_UNTIL(b.roamed >= 2);
+	CHECK_INT(engine_peer_way(b.peer).addr.port, engine_port(a.engine));
+	send_packet(&b, address_b, address_a, 3);
+	CHECK_INT(wait_for_packet(&a), 3);
+	end();
+}
+
+TEST(removing_a_peer_under_traffic_frees_it_and_stops_its_packets)
+{
+	start(false);
+	connect_both();
+	for (unsigned round = 0; round < 20; round++) {
+		send_packet(&a, address_a, address_b, 1);
+		CHECK_INT(wait_for_packet(&b), 1);
+		for (uint8_t i = 0; i < 50; i++)
+			send_packet(&a, address_a, address_b, 2);
+		engine_peer_remove(b.peer);
+		engine_peer_remove(a.peer);
+		CHECK(engine_peer_find(a.engine, &b.key) == NULL);
+		while (receive_packet(&b) >= 0)
+			;
+		rest(5);
+		while (receive_packet(&b) >= 0) /* what was in the lane's hands */
+			;
+		add_peer(&a, &b, address_b);
+		add_peer(&b, &a, address_a);
+		connect_both();
+		rest(25); /* initiations closer together than 20 ms are refused */
+	}
+	end();
+}
+
+TEST(after_stop_nothing_moves_and_numbers_stay)
+{
+	struct engine_peer_stats stats;
+
+	start(false);
+	connect_both();
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+	engine_stop(b.engine);
+	send_packet(&a, address_a, address_b, 2);
+	rest(50);
+	CHECK_INT(receive_packet(&b), -1);
+	engine_peer_stats(b.peer, &stats);
+	CHECK_INT(stats.way[WAY_DIRECT].data_received, 1);
+	struct endpoint to = way_to(&a).addr;
+	CHECK_INT(engine_send_udp(b.engine, &to, "x", 1), 0);
+	end();
+}
+
+TEST(another_identity_ends_all_keypairs)
+{
+	struct secret_key other;
+	uint8_t random[KEY_LEN] = {9};
+
+	start(false);
+	connect_both();
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+	secret_key_from_random(&other, random);
+	engine_set_secret_key(b.engine, &other);
+	send_packet(&a, address_a, address_b, 2);
+	WAIT_UNTIL(drops(&b, DROP_UNKNOWN_INDEX) == 1);
+	CHECK_INT(receive_packet(&b), -1);
+	end();
+}
