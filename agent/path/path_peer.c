@@ -623,9 +623,7 @@ static void accept_pong(struct path_peer *p, const struct probe *probe,
 	note_heard(p, slot, now_us);
 	liveness_on_proof(&path->live, probe->sent_us, now_us);
 	if (!was_up && path->live.state == PATH_UP) {
-		/* What was lost while it did not work is told by its state, not by its score. */
-		path->score.fate = path->score.fates = 0;
-		path->score.packet_loss_ppm = 0;
+		score_forget_losses(&path->score);
 		path->tries = 0;
 		path->deficit.since_us = 0;
 	}

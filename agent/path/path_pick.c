@@ -14,6 +14,8 @@ static const uint64_t young_min_us = 300 * US_PER_MS;
 static const uint64_t better_hold_us = 3 * US_PER_S;
 static const uint64_t move_gap_us = 5 * US_PER_S;
 static const uint64_t flap_window_us = 60 * US_PER_S, flap_hold_us = 5 * US_PER_S;
+/* A direct way that was left for its quality is given that long to get better. */
+static const uint64_t left_hold_us = 60 * US_PER_S;
 static const uint64_t relay_wait_us = 500 * US_PER_MS;
 static const uint64_t cause_us = 30 * US_PER_S;
 /* Packets a second above which our own traffic makes the queue that a way's RTT shows. */
@@ -371,8 +373,10 @@ static void enter_choice(struct path_peer *p, int slot, int copy, uint64_t now_u
 		p->better_since_us = US_NEVER;
 		if (was_failing)
 			note_silence(p, now_us);
-		if (!was_failing && c->first.kind == WAY_DIRECT)
+		if (!was_failing && c->first.kind == WAY_DIRECT && first.kind == WAY_RELAY)
 			p->left_us = now_us;
+		if (p->in_use != NONE)
+			score_forget_packets(&p->path[p->in_use].score);
 	}
 	if (is_move && first.kind == WAY_DIRECT) {
 		p->was_direct = true;
@@ -409,9 +413,12 @@ static uint64_t move_allowed_us(const struct path_peer *p, int to, uint64_t now_
 		return is_direct(next) ? now_us : cur->live.since_us + relay_wait_us;
 	if (!stands(cur))
 		return now_us;
-	if (is_direct(next) && !is_direct(cur) && price_to <= price_cur &&
-	    (p->left_us == 0 || p->left_us + flap_window_us <= now_us))
-		return is_flapping(p, now_us) ? next->live.since_us + flap_hold_us : now_us;
+	if (is_direct(next) && !is_direct(cur) && price_to <= price_cur) {
+		uint64_t held_us = is_flapping(p, now_us) ? next->live.since_us + flap_hold_us : 0;
+		uint64_t left_us = p->left_us != 0 ? p->left_us + left_hold_us : 0;
+
+		return held_us > left_us ? held_us : left_us;
+	}
 	if (!score_is_clearly_better(price_to, price_cur))
 		return US_NEVER;
 	if (p->better_since_us == US_NEVER)

@@ -2,12 +2,13 @@
 
 #include "common/clock.h"
 
-enum { FATES_MAX = 64, FATES_TO_JUDGE = 20, MILLION = 1000 * 1000 };
+enum { FATES_MAX = 64, FATES_TO_JUDGE = 20, PACKETS_TO_JUDGE = 100, MILLION = 1000 * 1000 };
 
 static const uint64_t min_window_us = 10 * US_PER_S;
-/* A lost packet costs who waits for it a retransmission; 5 % of them shall outweigh what a clean
- * relay adds. */
-static const uint64_t loss_price_us = 2 * US_PER_S;
+/* A lost packet costs who waits for it a retransmission. A little loss is everywhere and is free;
+ * 5 % of it shall outweigh what a clean relay adds. */
+static const uint64_t loss_price_us = 3 * US_PER_S;
+static const double loss_free = 0.015;
 static const uint64_t relay_extra_us = 5 * US_PER_MS;
 static const uint64_t unknown_price_us = 30 * (uint64_t)US_PER_S;
 static const uint64_t noise_us = 2 * US_PER_MS;
@@ -63,10 +64,28 @@ void score_on_packets(struct score *s, uint32_t sent, uint32_t lost)
 	if (sent == 0)
 		return;
 	uint64_t ppm = (uint64_t)(lost < sent ? lost : sent) * MILLION / sent;
-	/* A report about many packets weighs more than one about a few. */
-	uint64_t weight = sent < 64 ? sent : 64;
+	/* The average at first; then a report about many packets weighs more than one about a few.
+	 */
+	uint64_t weight = sent < 64 ? sent : 64, whole = 256;
 
-	s->packet_loss_ppm = (uint32_t)(((256 - weight) * s->packet_loss_ppm + weight * ppm) / 256);
+	if (s->packets < PACKETS_TO_JUDGE) {
+		weight = sent;
+		s->packets += sent;
+		whole = s->packets;
+	}
+	s->packet_loss_ppm =
+		(uint32_t)(((whole - weight) * s->packet_loss_ppm + weight * ppm) / whole);
+}
+
+void score_forget_packets(struct score *s)
+{
+	s->packets = s->packet_loss_ppm = 0;
+}
+
+void score_forget_losses(struct score *s)
+{
+	s->fate = s->fates = 0;
+	score_forget_packets(s);
 }
 
 void score_forget(struct score *s)
@@ -81,14 +100,15 @@ bool score_is_known(const struct score *s)
 
 double score_loss(const struct score *s)
 {
-	double packets = s->packet_loss_ppm / (double)MILLION;
 	int lost = __builtin_popcountll(s->fate);
-	double probes = 0;
 
+	/* Hundreds of packets tell more than some probes. */
+	if (s->packets >= PACKETS_TO_JUDGE)
+		return s->packet_loss_ppm / (double)MILLION;
 	/* One lost probe happens to the best. */
 	if (s->fates >= FATES_TO_JUDGE && lost > 1)
-		probes = (lost - 1) / (double)s->fates;
-	return probes > packets ? probes : packets;
+		return (lost - 1) / (double)s->fates;
+	return 0;
 }
 
 uint64_t score_rtt_bound_us(const struct score *s)
@@ -100,8 +120,11 @@ uint64_t score_price_us(const struct score *s, bool is_direct)
 {
 	if (!score_is_known(s))
 		return unknown_price_us;
-	uint64_t price =
-		s->srtt_us + s->jitter_us + (uint64_t)(score_loss(s) * (double)loss_price_us);
+	uint64_t price = s->srtt_us + s->jitter_us;
+	double loss = score_loss(s);
+
+	if (loss > loss_free)
+		price += (uint64_t)((loss - loss_free) * (double)loss_price_us);
 	return is_direct ? price : price + price / 4 + relay_extra_us;
 }
 

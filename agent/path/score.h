@@ -18,6 +18,7 @@ struct score {		    /* all zero: nothing measured */
 	uint64_t min_new_us, min_since_us;
 	uint64_t fate;		  /* bit 0: the newest settled probe; 1 = lost */
 	unsigned fates;		  /* how many bits are valid, at most 64 */
+	uint32_t packets;	  /* seen for the next, up to what it takes to judge */
 	uint32_t packet_loss_ppm; /* of our data packets, as the peer's reports show; smoothed */
 };
 
@@ -26,11 +27,15 @@ void score_on_rtt(struct score *s, uint64_t rtt_us, uint64_t now_us);
 void score_on_lost_probe(struct score *s);
 /* Of sent data packets, lost did not reach the peer. */
 void score_on_packets(struct score *s, uint32_t sent, uint32_t lost);
+/* No data goes by the way any more: its probes alone tell. */
+void score_forget_packets(struct score *s);
+/* What was lost while the way did not work is told by its state, not by its score. */
+void score_forget_losses(struct score *s);
 /* Old measurements say nothing of the network after a move. */
 void score_forget(struct score *s);
 
 bool score_is_known(const struct score *s);
-/* 0..1 of our probes and packets, whichever is worse. */
+/* 0..1 of our packets where enough went by this way, else of our probes. */
 double score_loss(const struct score *s);
 /* RTT to set timers by: smoothed plus twice the jitter. 0 where nothing was measured. */
 uint64_t score_rtt_bound_us(const struct score *s);

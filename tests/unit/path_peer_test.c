@@ -785,6 +785,38 @@ TEST(a_lossy_direct_path_loses_to_a_clean_relay)
 	free(w);
 }
 
+TEST(a_little_loss_stays_direct)
+{
+	EACH_RTT(rtt_us)
+	{
+		struct wire *w = wire_typing(rtt_us, BY_ADDRESS_AND_PORT);
+
+		w->loss_permille = 5;
+		run(w, 60 * (uint64_t)US_PER_S);
+		CHECK(w->node[0].moves == 0 && w->node[1].moves == 0);
+		CHECK(path_peer_choice(&w->node[0].p)->first.kind == WAY_DIRECT);
+		free(w);
+	}
+}
+
+/* Both ends cut and let through again and again: the hold-down sets in. */
+TEST(a_flapping_path_is_held_down)
+{
+	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+
+	for (int i = 0; i < 10; i++) {
+		w->cut[0] = w->cut[1] = true;
+		run(w, 3 * US_PER_S);
+		w->cut[0] = w->cut[1] = false;
+		run(w, 3 * US_PER_S);
+	}
+	CHECK(w->node[0].moves <= 12); /* 20 without it */
+	CHECK(longest_gap_us(w) <= silence_bound_us(20 * MS));
+	run(w, 10 * (uint64_t)US_PER_S);
+	CHECK(uses(w, 0, WAY_DIRECT));
+	free(w);
+}
+
 TEST(a_peer_that_restarts_is_not_blamed_on_the_path)
 {
 	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
