@@ -31,6 +31,20 @@ void tcp_prepare(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 }
 
+bool tcp_address_is_ours(const struct ip_addr *ip)
+{
+	struct endpoint at = {.ip = *ip};
+	struct sockaddr_storage addr;
+	socklen_t len = endpoint_to_sockaddr(&at, &addr);
+	int fd = socket(addr.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return true;
+	bool ours = bind(fd, (struct sockaddr *)&addr, len) == 0 || errno != EADDRNOTAVAIL;
+	close(fd);
+	return ours;
+}
+
 static struct timeval timeval_of(uint64_t us)
 {
 	return (struct timeval){.tv_sec = (time_t)(us / US_PER_S),

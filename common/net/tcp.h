@@ -7,6 +7,7 @@
 #ifndef WARREN_TCP_H
 #define WARREN_TCP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,9 @@ tcp_listener_from_fd(struct event_base *base, int fd,
 void tcp_listener_free(struct tcp_listener *l);
 /* The port it got, where 0 was asked for. */
 uint16_t tcp_listener_port(const struct tcp_listener *l);
+
+/* Whether this machine (still) has the address: a connection from another one is dead. */
+bool tcp_address_is_ours(const struct ip_addr *ip);
 
 /* Sets non-blocking, TCP_NODELAY and TCP_USER_TIMEOUT on a connection (accepted ones have it). */
 void tcp_prepare(int fd);
