@@ -80,11 +80,22 @@ static int by_id(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
+/* Every so many rows the oldest go, so that the log does not grow without end. */
+static int trim_audit(struct coordinator *c)
+{
+	c->audit_since_trim += c->n_audit;
+	if (c->audit_since_trim < AUDIT_KEPT_ROWS / 100)
+		return 0;
+	c->audit_since_trim = 0;
+	return c->store->ops->audit_trim(c->store, AUDIT_KEPT_ROWS);
+}
+
 static int write_waiting(struct coordinator *c)
 {
-	int err = 0;
+	int err = trim_audit(c);
 
-	qsort(c->dirty, c->n_dirty, sizeof(*c->dirty), by_id);
+	if (c->n_dirty > 0)
+		qsort(c->dirty, c->n_dirty, sizeof(*c->dirty), by_id);
 	for (size_t i = 0; err == 0 && i < c->n_dirty; i++) {
 		const struct node *n = registry_find_id(c->registry, c->dirty[i]);
 		bool repeated = i > 0 && c->dirty[i] == c->dirty[i - 1];
@@ -270,7 +281,7 @@ static int load_prefixes(struct coordinator *c, const struct coordinator_config 
 static int load_numbers(struct coordinator *c, const uint8_t *random, char *error)
 {
 	struct reader r = reader_init(random, 8);
-	uint64_t first = 0, next_node = 1;
+	uint64_t first = 1, next_node = 1; /* 0 means that a node holds no map */
 	bool found;
 
 	c->epoch = read_u64be(&r) | 1; /* 0 means none */

@@ -82,6 +82,7 @@ struct coordinator {
 	size_t n_dirty, dirty_cap;
 	struct audit_row *audit_queue;
 	size_t n_audit;
+	size_t audit_since_trim; /* rows written */
 	uint64_t denials_minute;
 	unsigned denials;
 	struct coordinator_counters counters;

@@ -539,25 +539,61 @@ static int start_listening(struct server *s)
 	return 0;
 }
 
-/* A mesh in one command: a new mesh shows an invitation that works; later, how to make one. Under
- * systemd standard output is the journal, where no secret belongs. */
+/* The person who starts a new mesh, as its first owner. */
+static void first_owner(char out[static CONTROL_NAME_LEN])
+{
+	static const char *const variables[] = {"SUDO_USER", "USER", "LOGNAME"};
+
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		const char *user = getenv(variables[i]);
+
+		if (user && control_name_valid(user)) {
+			snprintf(out, CONTROL_NAME_LEN, "%s", user);
+			return;
+		}
+	}
+	snprintf(out, CONTROL_NAME_LEN, "admin");
+}
+
+/* The first token of a mesh that nobody has joined yet. */
+static bool make_first_token(struct server *s, char text[static CONTROL_TOKEN_LEN])
+{
+	char owner[CONTROL_NAME_LEN], error[COORDINATOR_ERROR_LEN];
+	struct token_request request = {
+		.name = "node", .owner = owner, .ttl_s = 24 * 3600, .reusable = true};
+	struct moment now = moment_now();
+	uint8_t random[MANAGE_RANDOM_LEN];
+	struct token t;
+	size_t nodes;
+
+	(void)registry_all(s->core->registry, &nodes);
+	if (nodes + s->core->tokens.count > 0)
+		return false;
+	first_owner(owner);
+	randombytes_buf(random, sizeof(random));
+	return manage_token_create(s->core, &request, random, &now, text, &t, error) == 0;
+}
+
+/* A mesh in one command: a new mesh shows an invitation that works, a later start how to make one.
+ * Under systemd standard output is the journal, where no secret belongs. */
 static void print_invitation(struct server *s)
 {
 	struct invitation inv = s->template;
 	char text[INVITATION_TEXT_LEN];
+	bool in_journal = getenv("JOURNAL_STREAM") != NULL;
 
-	snprintf(inv.token, sizeof(inv.token), "TOKEN");
+	if (in_journal || !make_first_token(s, inv.token))
+		snprintf(inv.token, sizeof(inv.token), "TOKEN");
 	if (invitation_str(&inv, text) != 0)
 		return;
 	printf("coordinator: %s\n"
 	       "invitation:  %s\n"
-	       "a token:     warren-coordinator token create --owner OWNER --name NAME%s%s\n",
-	       s->template.url, text,
-	       strcmp(s->settings->state_dir, "/var/lib/warren-coordinator") ? " --state-dir " : "",
-	       strcmp(s->settings->state_dir, "/var/lib/warren-coordinator")
-		       ? s->settings->state_dir
-		       : "");
+	       "another:     warren-coordinator token create --owner OWNER --name NAME "
+	       "--state-dir %s\n",
+	       s->template.url, text, s->settings->state_dir);
 	fflush(stdout);
+	sodium_memzero(text, sizeof(text));
+	sodium_memzero(&inv, sizeof(inv));
 }
 
 static int start(struct server *s)
