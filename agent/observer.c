@@ -18,6 +18,11 @@ void observer_on_rtt(struct observer *o, uint64_t rtt_us, uint64_t now_us)
 	o->proved_us = now_us;
 }
 
+void observer_on_proof(struct observer *o, uint64_t now_us)
+{
+	o->proved_us = now_us;
+}
+
 void observer_on_report(struct observer *o, enum way_kind kind, uint32_t heard, uint64_t now_us)
 {
 	if (heard != o->reported[kind])

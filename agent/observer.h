@@ -38,6 +38,8 @@ void observer_init(struct observer *o, uint32_t peer_id);
 
 void observer_on_probe(struct observer *o);
 void observer_on_rtt(struct observer *o, uint64_t rtt_us, uint64_t now_us);
+/* A handshake was completed: each side heard the other. */
+void observer_on_proof(struct observer *o, uint64_t now_us);
 /* The peer's report: heard counts our data packets by that kind of way. */
 void observer_on_report(struct observer *o, enum way_kind kind, uint32_t heard, uint64_t now_us);
 void observer_on_cause(struct observer *o, enum code code, uint64_t now_us);

@@ -10,6 +10,10 @@
 #include "agent/observer.h"
 #include "common/clock.h"
 
+/* An initiation that met no way yet is sent again when one appears, not when WireGuard's timer of
+ * 5 s fires; never closer than this, which responders would take for a flood. */
+static const uint64_t handshake_again_us = 25 * US_PER_MS;
+
 enum { HANDSHAKE_WAYS_MAX = 8, NOTICE_WAYS_MAX = 16, FAILED_SENDS_MAX = 16 };
 
 struct peer {
@@ -19,6 +23,11 @@ struct peer {
 	struct disco_shared shared;
 	struct path_peer path;
 	struct observer observer;
+	bool was_active;	    /* when it was last observed */
+	bool handshake_done;	    /* since this process started */
+	bool handshake_tried;	    /* an initiation went out, and none was answered yet */
+	uint64_t handshake_sent_us; /* the last one that went out by any way; 0: none did */
+	uint64_t handshake_due_us;  /* another one, US_NEVER: none is planned */
 };
 
 /* Sends that the network refused while actions were carried out: path hears of them afterwards. */
@@ -172,13 +181,36 @@ static void tell_move(struct peer *peer, const struct path_choice *choice)
 	peer->env->on_moved(peer->env->arg, peer, choice);
 }
 
+/* A way appeared, or the peer did: an unanswered initiation has a new chance. */
+static void try_handshake_again(struct peer *peer, uint64_t now_us)
+{
+	bool waits = peer->handshake_tried && !peer->handshake_done;
+	uint64_t earliest_us = peer->handshake_sent_us == 0
+				       ? now_us
+				       : peer->handshake_sent_us + handshake_again_us;
+
+	if (waits && peer->handshake_due_us == US_NEVER)
+		peer->handshake_due_us = earliest_us > now_us ? earliest_us : now_us;
+}
+
+static void handshake_again_if_due(struct peer *peer, uint64_t now_us)
+{
+	if (now_us < peer->handshake_due_us)
+		return;
+	peer->handshake_due_us = US_NEVER;
+	if (!peer->handshake_done)
+		engine_peer_start_handshake(peer->engine, true);
+}
+
 static void publish_choice(struct peer *peer)
 {
 	const struct path_choice *choice = path_peer_choice(&peer->path);
 
 	engine_peer_set_choice(peer->engine, &choice->first, &choice->copy);
-	if (choice->moved)
-		tell_move(peer, choice);
+	if (!choice->moved)
+		return;
+	tell_move(peer, choice);
+	try_handshake_again(peer, clock_now_us());
 }
 
 /* Returns 0 or the negative errno of a send. */
@@ -292,6 +324,7 @@ int peer_new(const struct peer_env *env, const struct control_peer *info, uint64
 		return -ENOMEM;
 	peer->env = env;
 	peer->info = *info;
+	peer->handshake_due_us = US_NEVER;
 	int err = disco_shared_init(&peer->shared, env->disco_secret, &info->disco_key.key);
 	if (err != 0)
 		goto fail;
@@ -353,6 +386,8 @@ int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now
 		set_allowed_ips(peer);
 	if (!same_endpoints(&before.endpoints, &info->endpoints))
 		name_candidates(peer, now_us);
+	if (info->online && (!before.online || before.home_region != info->home_region))
+		try_handshake_again(peer, now_us);
 	return 0;
 }
 
@@ -486,7 +521,8 @@ static void observe(struct peer *peer, const struct path_traffic *traffic, uint6
 	struct observer_output seen;
 
 	path_peer_list(&peer->path, &in_use, 1);
-	observer_step(&peer->observer, traffic, &in_use, peer_is_active(peer, now_us), at, &seen);
+	peer->was_active = peer_is_active(peer, now_us);
+	observer_step(&peer->observer, traffic, &in_use, peer->was_active, at, &seen);
 	for (unsigned i = 0; i < seen.n_samples; i++)
 		peer->env->on_sample(peer->env->arg, &seen.samples[i]);
 	if (seen.has_event)
@@ -500,6 +536,7 @@ void peer_on_deadline(struct peer *peer, uint64_t now_us)
 
 	path_peer_on_deadline(&peer->path, &traffic, now_us, &actions);
 	carry_out(peer, &actions, now_us);
+	handshake_again_if_due(peer, now_us);
 	observe(peer, &traffic, now_us);
 }
 
@@ -511,9 +548,11 @@ void peer_on_late(struct peer *peer, uint64_t late_us)
 uint64_t peer_deadline_us(const struct peer *peer)
 {
 	uint64_t path_us = path_peer_deadline_us(&peer->path);
-	uint64_t sample_us = timeline_deadline_us(&peer->observer.timeline);
+	uint64_t sample_us = timeline_deadline_us(&peer->observer.timeline, peer->was_active);
 
-	return path_us < sample_us ? path_us : sample_us;
+	uint64_t due_us = path_us < sample_us ? path_us : sample_us;
+
+	return due_us < peer->handshake_due_us ? due_us : peer->handshake_due_us;
 }
 
 void peer_on_traffic(struct peer *peer, uint64_t now_us)
@@ -537,6 +576,15 @@ static bool among(const struct way *ways, size_t n, const struct way *way)
 	return false;
 }
 
+/* A handshake packet of the peer, which authenticates itself, came by this way. */
+static void on_heard(struct peer *peer, const struct way *from, uint64_t now_us)
+{
+	struct path_actions actions = {.n = 0};
+
+	path_peer_on_heard(&peer->path, from, now_us, &actions);
+	carry_out(peer, &actions, now_us);
+}
+
 void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len,
 			    const struct way *reply_to, uint64_t now_us)
 {
@@ -547,8 +595,21 @@ void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len
 		ways[n++] = *reply_to;
 	for (size_t i = 0; i < n; i++)
 		(void)send_by(peer, &ways[i], packet, len); /* the handshake's own timer retries */
-	if (reply_to->kind == WAY_NONE)
-		peer_want(peer, now_us);
+	if (reply_to->kind != WAY_NONE) {
+		on_heard(peer, reply_to, now_us);
+		return;
+	}
+	peer->handshake_tried = true;
+	if (n > 0)
+		peer->handshake_sent_us = now_us;
+	peer_want(peer, now_us);
+}
+
+void peer_on_handshake_done(struct peer *peer, uint64_t now_us)
+{
+	peer->handshake_done = true;
+	peer->handshake_due_us = US_NEVER;
+	observer_on_proof(&peer->observer, now_us);
 }
 
 void peer_on_send_error(struct peer *peer, int error, uint64_t now_us)
@@ -559,15 +620,6 @@ void peer_on_send_error(struct peer *peer, int error, uint64_t now_us)
 	if (first.kind != WAY_DIRECT)
 		return;
 	path_peer_on_send_error(&peer->path, &first, error, now_us, &actions);
-	carry_out(peer, &actions, now_us);
-}
-
-void peer_on_relay_heard(struct peer *peer, uint32_t region, uint64_t now_us)
-{
-	struct path_actions actions = {.n = 0};
-	struct way from = way_relay(region);
-
-	path_peer_on_heard(&peer->path, &from, now_us, &actions);
 	carry_out(peer, &actions, now_us);
 }
 
@@ -585,6 +637,7 @@ void peer_set_relays(struct peer *peer, const struct path_relay *relays, size_t 
 
 	path_peer_set_relays(&peer->path, relays, n, now_us, &actions);
 	carry_out(peer, &actions, now_us);
+	try_handshake_again(peer, now_us);
 }
 
 void peer_set_obstacle(struct peer *peer, enum path_obstacle obstacle)

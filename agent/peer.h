@@ -68,9 +68,9 @@ MUST_CHECK int peer_on_disco(struct peer *peer, const uint8_t *packet, size_t le
 			     const struct way *from, uint64_t now_us);
 void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len,
 			    const struct way *reply_to, uint64_t now_us);
+void peer_on_handshake_done(struct peer *peer, uint64_t now_us);
 void peer_on_traffic(struct peer *peer, uint64_t now_us);
 void peer_on_send_error(struct peer *peer, int error, uint64_t now_us);
-void peer_on_relay_heard(struct peer *peer, uint32_t region, uint64_t now_us);
 void peer_on_relay_gone(struct peer *peer, uint32_t region, uint64_t now_us);
 void peer_set_relays(struct peer *peer, const struct path_relay *relays, size_t n, uint64_t now_us);
 void peer_set_obstacle(struct peer *peer, enum path_obstacle obstacle);

@@ -24,18 +24,20 @@ static struct pinger_probe *slot_for(struct pinger *p)
 	return &p->open[p->sent % PINGER_OPEN_MAX];
 }
 
-bool pinger_next(struct pinger *p, const uint8_t txid[static DISCO_TXID_LEN], const struct way *way,
-		 uint64_t now_us)
+bool pinger_is_due(const struct pinger *p, uint64_t now_us)
 {
-	if (all_sent(p) || now_us < p->next_us)
-		return false;
+	return !all_sent(p) && now_us >= p->next_us;
+}
 
+void pinger_on_sent(struct pinger *p, const uint8_t txid[static DISCO_TXID_LEN],
+		    const struct way *way, uint64_t now_us)
+{
 	struct pinger_probe *probe = slot_for(p);
+
 	p->sent++;
 	*probe = (struct pinger_probe){.seq = p->sent, .way = *way, .sent_us = now_us};
 	memcpy(probe->txid, txid, DISCO_TXID_LEN);
 	p->next_us = now_us + p->interval_us;
-	return true;
 }
 
 bool pinger_on_pong(struct pinger *p, const uint8_t txid[static DISCO_TXID_LEN], uint64_t now_us,

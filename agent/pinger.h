@@ -1,7 +1,7 @@
 /*
  * pinger: one running `warren ping`: numbered probes on the path in use, sealed by disco.
  *
- * A pure core. The caller sends what pinger_next asks for, feeds pongs and the time, and prints
+ * A pure core. The caller sends when pinger_is_due says so, feeds pongs and the time, and prints
  * what comes out. A probe without a pong in PINGER_TIMEOUT_US is lost.
  */
 #ifndef WARREN_PINGER_H
@@ -41,9 +41,11 @@ struct pinger_result {
 /* interval_us of 10 ms at least, so that a user's -i cannot flood; count 0: no end. */
 void pinger_init(struct pinger *p, uint64_t interval_us, uint32_t count, uint64_t now_us);
 
-/* True: send a ping with this txid by this way now. Notes it as sent. */
-bool pinger_next(struct pinger *p, const uint8_t txid[static DISCO_TXID_LEN], const struct way *way,
-		 uint64_t now_us);
+/* True: a probe is to be sent now. */
+bool pinger_is_due(const struct pinger *p, uint64_t now_us);
+/* It was sent with this txid, by this way. */
+void pinger_on_sent(struct pinger *p, const uint8_t txid[static DISCO_TXID_LEN],
+		    const struct way *way, uint64_t now_us);
 
 /* True where the pong answers a probe of this pinger; it is then in *out and forgotten. */
 bool pinger_on_pong(struct pinger *p, const uint8_t txid[static DISCO_TXID_LEN], uint64_t now_us,

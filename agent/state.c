@@ -286,6 +286,28 @@ int state_save_reserve(struct state *s, const struct state_reserve *reserve)
 
 /* ---- map and relays ---- */
 
+/* Epochs use all 64 bits, more than a JSON number holds. */
+static uint64_t get_epoch(const struct json_in *root)
+{
+	struct json_in at = json_find(root, "epoch");
+	const char *hex = json_str(root, "epoch", 16);
+	uint8_t bytes[8];
+
+	if (hex_decode(hex, bytes, sizeof(bytes)) != 0)
+		json_fail(&at, "not 16 hexadecimal digits");
+	struct reader r = reader_init(bytes, sizeof(bytes));
+	return read_u64be(&r);
+}
+
+static void add_epoch(struct json *root, uint64_t epoch)
+{
+	uint8_t bytes[8];
+	struct writer w = writer_init(bytes, sizeof(bytes));
+
+	write_u64be(&w, epoch);
+	add_key(root, "epoch", bytes, sizeof(bytes));
+}
+
 static int decode_map(const char *text, struct state_map *out)
 {
 	struct control_message m;
@@ -311,7 +333,7 @@ int state_load_map(struct state *s, struct state_map *out)
 	if (rc != 0)
 		return rc;
 	struct json_in root = json_root(tree, &err), map = json_find(&root, "map");
-	*out = (struct state_map){.epoch = json_u64(&root, "epoch", 0, control_number_max),
+	*out = (struct state_map){.epoch = get_epoch(&root),
 				  .heard_unix_s = json_u64(&root, "heard", 0, control_number_max)};
 	if (!err.failed && decode_map(json_str(&root, "map", MAP_MAX), out) != 0)
 		json_fail(&map, "not a network map");
@@ -330,7 +352,7 @@ int state_save_map(struct state *s, const struct state_map *map)
 		return write_failed(s, "map.json", rc);
 
 	struct json *root = json_object_new();
-	json_add_u64(root, "epoch", map->epoch);
+	add_epoch(root, map->epoch);
 	json_add_u64(root, "heard", map->heard_unix_s);
 	json_add_str(root, "map", text);
 	free(text);

@@ -90,7 +90,7 @@ TEST(keeps_the_map_for_a_start_without_a_coordinator)
 {
 	struct state s = open_fresh();
 	struct control_peer peer = {.id = 9, .name = "dev", .owner = "alice"};
-	struct state_map map = {.epoch = 5, .heard_unix_s = 1000}, back;
+	struct state_map map = {.epoch = 0xf00000000000000d, .heard_unix_s = 1000}, back;
 
 	CHECK_INT(ip_parse("10.77.0.9", &peer.v4), 0);
 	CHECK_INT(ip_parse("fd00::9", &peer.v6), 0);
@@ -99,7 +99,7 @@ TEST(keeps_the_map_for_a_start_without_a_coordinator)
 	map.map = (struct control_map){.number = 12, .full = true, .peers = &peer, .n_peers = 1};
 	CHECK_INT(state_save_map(&s, &map), 0);
 	CHECK_INT(state_load_map(&s, &back), 0);
-	CHECK(back.epoch == 5 && back.map.number == 12 && back.map.n_peers == 1);
+	CHECK(back.epoch == 0xf00000000000000d && back.map.number == 12 && back.map.n_peers == 1);
 	CHECK_STR(back.map.peers[0].name, "dev");
 	state_map_wipe(&back);
 	discard(&s);

@@ -1,0 +1,201 @@
+/*
+ * node_inside: struct node, for the files that node is made of and nobody else.
+ *
+ *	node.c           life, on and off, timers, the engine's events
+ *	node_map.c       what the coordinator says: welcome, relays, network map
+ *	node_reach.c     where we can be reached: addresses, STUN, home relay, relay sessions
+ *	node_commands.c  what `warren` asks for
+ *	node_status.c    what `warren status` shows, and /metrics
+ */
+#ifndef WARREN_NODE_INSIDE_H
+#define WARREN_NODE_INSIDE_H
+
+#include "agent/key_map.h"
+#include "agent/local/local_server.h"
+#include "agent/measure/recorder.h"
+#include "agent/node.h"
+#include "agent/path/candidate.h"
+#include "agent/peer.h"
+#include "agent/session/coordinator_link.h"
+#include "agent/session/home.h"
+#include "agent/session/relay_thread.h"
+#include "agent/settings.h"
+#include "agent/state.h"
+#include "agent/system/network.h"
+#include "agent/trust.h"
+#include "agent/tunnel/engine.h"
+#include "common/net/http.h"
+#include "common/net/loop.h"
+#include "common/net/resolve.h"
+#include "common/net/ring.h"
+#include "common/proto/derp_map.h"
+#include "stun/stun_survey.h"
+
+struct event;
+struct filter;
+struct peer;
+
+enum {
+	NODE_REGIONS_MAX = 64,
+	NODE_HELD_MAX = 8,
+	NODE_WORK_MAX = 16, /* commands that run at the same time */
+};
+
+/* A peer and what the node alone keeps of it. */
+struct node_peer {
+	struct peer *peer; /* NULL: known from the map, but not used (trust says why) */
+	uint32_t id;
+	enum trust_verdict told; /* what was last said of its introduction */
+};
+
+/* What the relay thread last said of a region. */
+struct node_relay {
+	struct relay_status status;
+	uint64_t since_us;
+};
+
+/* A command that is not answered at once. */
+struct node_work;
+
+struct node {
+	const struct settings *settings;
+	struct state state;
+	struct state_identity id;
+	struct state_reserve reserve;
+	uint64_t serial; /* last one used of those that only rise */
+	struct trust_book trust;
+	char token[CONTROL_TOKEN_LEN]; /* until it is spent */
+
+	struct event_base *base;
+	struct loop_signals *signals;
+	struct loop_timer *timer;
+	uint64_t armed_us;
+	struct local_server *local;
+	struct http_metrics *metrics;
+	struct recorder *recorder;
+	uint64_t asleep_us; /* how long this machine has slept, ever */
+
+	/* ON only from here. */
+	bool on;
+	struct tun tun;
+	struct ring *to_relay, *from_relay;
+	struct filter *filter;
+	uint64_t rules_generation;
+	uint64_t flows_saved_changes, flows_due_us;
+	struct engine *engine;
+	struct uapi_socket *uapi;
+	struct relay_thread *relay_thread;
+	struct coordinator_link *link;
+	bool link_up;
+	uint64_t link_since_unix_us;
+	char link_error[CONTROL_TEXT_LEN + 64]; /* empty: none */
+	bool refused;
+
+	/* The map. */
+	struct state_map map; /* as the coordinator gave it, full */
+	bool has_map;
+	struct node_peer *peers;
+	size_t n_peers, cap_peers;
+	struct key_map by_disco, by_node; /* struct peer */
+	struct peer_env env;
+	uint64_t map_save_us, warm_save_us;
+
+	/* Reach. */
+	struct network network;
+	struct network_watch *watch;
+	struct event *watch_event;
+	struct resolver *resolver;
+	struct stun_survey_server servers[STUN_SURVEY_MAX]; /* beside the map's relays */
+	size_t n_servers;
+	struct node_lookup *lookups; /* of servers known by name */
+	struct stun_survey *survey;
+	bool survey_told; /* the survey under way is done and was drawn conclusions from */
+	struct derp_map *relay_map;
+	struct node_relay relays[NODE_REGIONS_MAX];
+	size_t n_relays;
+	struct home home;
+	struct control_where where; /* as last told */
+	struct candidate_rules rules;
+	uint64_t survey_due_us;
+
+	struct node_work *work[NODE_WORK_MAX];
+	uint64_t strangers; /* disco packets of nobody we know */
+	uint64_t refused_disco;
+};
+
+/* ---- node.c ---- */
+
+/* Comes up with the identity as it stands. -errno with one line in error. */
+MUST_CHECK int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN]);
+/* Leaves the mesh, takes the TUN down; keeps the identity. */
+void node_turn_off(struct node *node);
+/* Arms the timer for whatever is due next. To be called when something changed. */
+void node_arm(struct node *node);
+struct peer *node_find_peer(struct node *node, uint32_t id);
+/* Saves the identity, with a warning where the disk would not. */
+void node_save_identity(struct node *node);
+void node_record(struct node *node, const struct event *event);
+uint64_t node_next_serial(void *arg);
+
+/* ---- node_map.c ---- */
+
+extern const struct coordinator_link_ops node_link_ops;
+/* Map, relays and peers as they were saved. */
+void node_load_map(struct node *node, uint64_t now_us);
+void node_drop_map(struct node *node);
+/* Judges every peer of the map anew, as after `warren trust`. */
+void node_apply_map(struct node *node, uint64_t now_us);
+void node_save_map(struct node *node);
+void node_save_warm(struct node *node);
+/* Handshakes at once with those that were active when the last process ended. */
+void node_warm_start(struct node *node, uint64_t now_us);
+/* Sets addresses and routes of the TUN. -errno with one line in error. */
+MUST_CHECK int node_configure_tun(struct node *node, char error[static NODE_ERROR_LEN]);
+
+/* ---- node_reach.c ---- */
+
+extern const struct relay_thread_ops node_relay_ops;
+MUST_CHECK int node_reach_start(struct node *node, char error[static NODE_ERROR_LEN]);
+void node_reach_stop(struct node *node);
+void node_reach_set_relay_map(struct node *node, struct derp_map *map, uint64_t now_us);
+void node_reach_on_stun(struct node *node, const uint8_t *buf, size_t len,
+			const struct endpoint *from, uint64_t now_us);
+void node_reach_on_deadline(struct node *node, uint64_t now_us);
+uint64_t node_reach_deadline_us(const struct node *node);
+/* The machine woke, or the addresses changed: everything proves itself anew. */
+void node_reach_changed(struct node *node, const char *code, uint64_t now_us);
+/* A fresh survey, and what is known so far. */
+void node_reach_survey(struct node *node, uint64_t now_us);
+void node_reach_report(const struct node *node, struct stun_survey_report *out);
+/* Tells one peer which relays there are; and all of them. */
+void node_reach_tell_peer(struct node *node, struct peer *peer, uint64_t now_us);
+void node_reach_ask(void *arg);
+size_t node_reach_own_endpoints(void *arg, struct endpoint *out, size_t max);
+void node_reach_send_relay(void *arg, uint32_t region, const struct public_key *to,
+			   const uint8_t *buf, size_t len);
+struct node_relay *node_reach_relay(struct node *node, uint32_t region);
+/* Which regions are to be held open now. */
+void node_reach_hold(struct node *node);
+
+/* ---- node_commands.c ---- */
+
+extern const struct local_server_ops node_local_ops;
+void node_commands_on_pong(struct node *node, struct peer *peer,
+			   const uint8_t txid[static DISCO_TXID_LEN], uint64_t now_us);
+void node_commands_on_deadline(struct node *node, uint64_t now_us);
+uint64_t node_commands_deadline_us(const struct node *node);
+/* The coordinator refused us: whoever waits for `up` hears it. */
+void node_commands_on_refused(struct node *node, const char *text);
+/* The peer is about to be freed. */
+void node_commands_on_peer_gone(struct node *node, struct peer *peer);
+/* Something that `up` or `status --watch` waits for may have changed. */
+void node_commands_on_change(struct node *node);
+
+/* ---- node_status.c ---- */
+
+/* "online", "connecting" or "offline". */
+const char *node_state(const struct node *node);
+struct json *node_status_json(struct node *node);
+void node_fill_metrics(void *arg, struct metric_page *page);
+
+#endif

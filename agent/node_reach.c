@@ -1,0 +1,638 @@
+/*
+ * node_reach: where this node can be reached, and by what: its addresses, its mapping as STUN
+ * servers see it, its home relay and the sessions with relays.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+#include <sodium.h>
+
+#include "agent/node_inside.h"
+#include "common/clock.h"
+
+enum { FIRST_REGIONS = 3 /* dialled at once while no latency is known */ };
+
+static const uint64_t survey_active_us = 23 * US_PER_S; /* below the 30 s of many NATs */
+static const uint64_t survey_idle_us = 120 * US_PER_S;
+
+/* A STUN server known by name, on its way to an address. */
+struct node_lookup {
+	struct node_lookup *next;
+	struct node *node;
+	struct resolve_query *query;
+	uint32_t region;
+};
+
+/* ---- what we tell others ---- */
+
+static void add_where(struct control_where *where, const struct endpoint *addr,
+		      enum control_endpoint_kind kind)
+{
+	struct control_endpoints *list = &where->endpoints;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (endpoint_equal(&list->list[i].addr, addr))
+			return;
+	if (list->count < CONTROL_MAX_ENDPOINTS && !endpoint_is_none(addr))
+		list->list[list->count++] = (struct control_endpoint){*addr, kind};
+}
+
+static size_t local_endpoints(const struct node *node, struct endpoint *out)
+{
+	for (size_t i = 0; i < node->network.n_addresses; i++)
+		out[i] = (struct endpoint){node->network.addresses[i], engine_port(node->engine)};
+	return node->network.n_addresses;
+}
+
+void node_reach_report(const struct node *node, struct stun_survey_report *out)
+{
+	struct endpoint locals[NETWORK_ADDRESSES_MAX];
+	size_t n = local_endpoints(node, locals);
+
+	stun_survey_report(node->survey, locals, n, out);
+}
+
+/* What no peer may make us send to: our own addresses, and our own mapping. */
+static void set_own_rules(struct node *node)
+{
+	struct candidate_rules *rules = &node->rules;
+
+	rules->own_n = 0;
+	for (size_t i = 0; i < node->network.n_addresses; i++)
+		rules->own[rules->own_n++] = (struct endpoint){node->network.addresses[i], 0};
+	for (size_t i = 0; i < node->where.endpoints.count && rules->own_n < CANDIDATE_OWN_MAX; i++)
+		if (node->where.endpoints.list[i].kind == CONTROL_STUN)
+			rules->own[rules->own_n++] = node->where.endpoints.list[i].addr;
+}
+
+static bool same_where(const struct control_where *a, const struct control_where *b)
+{
+	if (a->home_region != b->home_region || a->endpoints.count != b->endpoints.count)
+		return false;
+	for (size_t i = 0; i < a->endpoints.count; i++)
+		if (!endpoint_equal(&a->endpoints.list[i].addr, &b->endpoints.list[i].addr))
+			return false;
+	return true;
+}
+
+static void tell_where(struct node *node, uint64_t now_us)
+{
+	struct stun_survey_report report;
+	struct endpoint locals[NETWORK_ADDRESSES_MAX];
+	size_t n = local_endpoints(node, locals);
+	struct control_where where = {.home_region = node->home.home};
+
+	node_reach_report(node, &report);
+	if (!node->settings->relay_only) {
+		add_where(&where, &report.public_v4, CONTROL_STUN);
+		add_where(&where, &report.public_v6, CONTROL_STUN);
+		add_where(&where, &report.other_v4, CONTROL_STUN);
+		for (size_t i = 0; i < n; i++)
+			add_where(&where, &locals[i], CONTROL_LOCAL);
+	}
+	if (same_where(&where, &node->where))
+		return;
+	node->where = where;
+	set_own_rules(node);
+	if (node->link)
+		coordinator_link_send_where(node->link, &where);
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].peer)
+			peer_on_own_endpoints(node->peers[i].peer, now_us);
+	node_commands_on_change(node);
+}
+
+size_t node_reach_own_endpoints(void *arg, struct endpoint *out, size_t max)
+{
+	const struct node *node = arg;
+	size_t n = 0;
+
+	for (; n < node->where.endpoints.count && n < max; n++)
+		out[n] = node->where.endpoints.list[n].addr;
+	return n;
+}
+
+/* ---- surveys ---- */
+
+static void send_due_questions(struct node *node, uint64_t now_us)
+{
+	struct stun_send ask;
+
+	while (stun_survey_next(node->survey, now_us, &ask))
+		if (engine_send_udp(node->engine, &ask.to, ask.bytes, ask.len) != 0)
+			stun_survey_on_send_error(node->survey, &ask.to);
+}
+
+void node_reach_survey(struct node *node, uint64_t now_us)
+{
+	uint8_t random[STUN_TXID_LEN];
+
+	randombytes_buf(random, sizeof(random));
+	stun_survey_start(node->survey, node->servers, node->n_servers, random, now_us);
+	node->survey_told = false;
+	send_due_questions(node, now_us);
+}
+
+void node_reach_ask(void *arg)
+{
+	struct node *node = arg;
+
+	/* Asked for in passing, from within a peer's actions: the next round of the timer does it.
+	 */
+	if (stun_survey_is_done(node->survey))
+		node->survey_due_us = 0;
+}
+
+static enum path_obstacle obstacle_of(const struct stun_survey_report *report)
+{
+	bool asked = report->asked_v4 || report->asked_v6;
+
+	if (asked && !report->answered_v4 && !report->answered_v6)
+		return PATH_UDP_BLOCKED;
+	if (report->mapping == NAT_ADDRESS_DEPENDENT ||
+	    report->mapping == NAT_ADDRESS_AND_PORT_DEPENDENT)
+		return PATH_HARD_NAT_HERE;
+	return PATH_NO_OBSTACLE;
+}
+
+static void conclude_survey(struct node *node)
+{
+	struct stun_survey_report report;
+
+	node_reach_report(node, &report);
+	enum path_obstacle obstacle = obstacle_of(&report);
+	node->survey_told = true;
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].peer)
+			peer_set_obstacle(node->peers[i].peer, obstacle);
+}
+
+static void decide_home(struct node *node, uint64_t now_us)
+{
+	if (!home_decide(&node->home, now_us))
+		return;
+	log_info("relay", log_event("home"), log_u64("region", node->home.home),
+		 log_u64("second", node->home.second));
+	node_reach_hold(node);
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].peer)
+			node_reach_tell_peer(node, node->peers[i].peer, now_us);
+	tell_where(node, now_us);
+}
+
+/* The region whose server just answered: each answer counts once. */
+static void use_latency(struct node *node, const struct endpoint *from, uint64_t now_us)
+{
+	for (size_t i = 0; i < node->n_servers; i++) {
+		uint32_t region = node->servers[i].region;
+		uint64_t rtt_us = stun_survey_rtt(node->survey, region);
+
+		if (!endpoint_equal(&node->servers[i].addr, from) || rtt_us == US_NEVER)
+			continue;
+		home_on_latency(&node->home, region, rtt_us, now_us);
+		break;
+	}
+	decide_home(node, now_us);
+}
+
+void node_reach_on_stun(struct node *node, const uint8_t *buf, size_t len,
+			const struct endpoint *from, uint64_t now_us)
+{
+	struct stun_message m;
+
+	if (!node->survey || stun_decode(buf, len, &m) != 0 ||
+	    stun_survey_on_message(node->survey, &m, from, now_us) != 0) {
+		node->strangers++;
+		return;
+	}
+	use_latency(node, from, now_us);
+	tell_where(node, now_us);
+	if (stun_survey_is_done(node->survey) && !node->survey_told)
+		conclude_survey(node);
+	node_arm(node);
+}
+
+static bool is_anyone_active(const struct node *node, uint64_t now_us)
+{
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].peer && peer_is_active(node->peers[i].peer, now_us))
+			return true;
+	return false;
+}
+
+void node_reach_on_deadline(struct node *node, uint64_t now_us)
+{
+	if (network_watch_on_deadline(node->watch, now_us))
+		node_reach_changed(node, NULL, now_us);
+	if (now_us >= node->survey_due_us && node->n_servers > 0) {
+		bool active = is_anyone_active(node, now_us);
+
+		node->survey_due_us = now_us + (active ? survey_active_us : survey_idle_us);
+		node_reach_survey(node, now_us);
+	}
+	if (now_us >= stun_survey_deadline(node->survey)) {
+		send_due_questions(node, now_us);
+		if (stun_survey_is_done(node->survey) && !node->survey_told) {
+			conclude_survey(node);
+			tell_where(node, now_us);
+		}
+	}
+	if (now_us >= home_deadline_us(&node->home))
+		decide_home(node, now_us);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t node_reach_deadline_us(const struct node *node)
+{
+	uint64_t due_us = node->n_servers > 0 ? node->survey_due_us : US_NEVER;
+
+	due_us = sooner(due_us, stun_survey_deadline(node->survey));
+	due_us = sooner(due_us, network_watch_deadline(node->watch));
+	return sooner(due_us, home_deadline_us(&node->home));
+}
+
+/* ---- the network around us ---- */
+
+static void record_change(struct node *node, const char *code)
+{
+	struct event event =
+		event_make(EVENT_NETWORK, code_find(code), 0, NULL, NULL, clock_unix_us());
+
+	node_record(node, &event);
+	log_info("network", log_event("changed"), log_str("code", code));
+}
+
+static bool same_addresses(const struct network *a, const struct network *b)
+{
+	if (a->n_addresses != b->n_addresses)
+		return false;
+	for (size_t i = 0; i < a->n_addresses; i++)
+		if (!ip_equal(&a->addresses[i], &b->addresses[i]))
+			return false;
+	return true;
+}
+
+/* code NULL: look what changed, if anything. */
+void node_reach_changed(struct node *node, const char *code, uint64_t now_us)
+{
+	struct network before = node->network;
+	int err = network_read(node->tun.name, &node->network);
+
+	if (err != 0) {
+		log_warn("network", log_event("unreadable"), log_str("error", strerror(-err)));
+		return;
+	}
+	if (!code && network_equal(&before, &node->network))
+		return;
+	if (!code) {
+		code = same_addresses(&before, &node->network) ? "network-changed"
+							       : "address-changed";
+		record_change(node, code);
+	}
+	resolver_reload(node->resolver);
+	tell_where(node, now_us);
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].peer)
+			peer_on_network_change(node->peers[i].peer, code, now_us);
+	relay_thread_check(node->relay_thread);
+	coordinator_link_check(node->link);
+	if (node->n_servers > 0)
+		node_reach_survey(node, now_us);
+	node_arm(node);
+}
+
+static void on_netlink(evutil_socket_t fd, short what, void *arg)
+{
+	struct node *node = arg;
+	uint64_t now_us = clock_now_us();
+
+	(void)fd, (void)what;
+	if (network_watch_on_readable(node->watch, now_us))
+		node_reach_changed(node, NULL, now_us);
+	node_arm(node);
+}
+
+/* ---- STUN servers beside the relays ---- */
+
+static void add_server(struct node *node, const struct endpoint *addr, uint32_t region)
+{
+	if (node->n_servers == STUN_SURVEY_MAX)
+		return;
+	node->servers[node->n_servers++] = (struct stun_survey_server){*addr, region};
+}
+
+static void drop_lookups(struct node *node)
+{
+	while (node->lookups) {
+		struct node_lookup *gone = node->lookups;
+
+		node->lookups = gone->next;
+		if (gone->query)
+			resolve_cancel(gone->query);
+		free(gone);
+	}
+}
+
+static void on_resolved(void *arg, int err, const struct endpoint *addrs, size_t n)
+{
+	struct node_lookup *lookup = arg;
+	struct node *node = lookup->node;
+
+	lookup->query = NULL;
+	if (err != 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		add_server(node, &addrs[i], lookup->region);
+	node->survey_due_us = 0;
+	node_arm(node);
+}
+
+static void look_up(struct node *node, const struct derp_node *relay)
+{
+	struct node_lookup *lookup = calloc(1, sizeof(*lookup));
+
+	if (!lookup)
+		return;
+	*lookup =
+		(struct node_lookup){.next = node->lookups, .node = node, .region = relay->region};
+	node->lookups = lookup;
+	lookup->query =
+		resolve_start(node->resolver, relay->host, relay->stun_port, on_resolved, lookup);
+}
+
+static void add_servers_of(struct node *node, const struct derp_node *relay)
+{
+	struct endpoint addr = {.port = relay->stun_port};
+	bool by_name = relay->v4_from == DERP_FAMILY_DNS;
+
+	if (relay->stun_port == 0)
+		return;
+	if (!ip_is_none(&relay->stun_test_ip)) {
+		addr.ip = relay->stun_test_ip;
+		add_server(node, &addr, relay->region);
+		return;
+	}
+	if (relay->v4_from == DERP_FAMILY_ADDR) {
+		addr.ip = relay->v4;
+		add_server(node, &addr, relay->region);
+	}
+	if (relay->v6_from == DERP_FAMILY_ADDR) {
+		addr.ip = relay->v6;
+		add_server(node, &addr, relay->region);
+	}
+	if (by_name)
+		look_up(node, relay);
+}
+
+static void set_home_regions(struct node *node)
+{
+	struct home_region regions[HOME_REGIONS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < node->relay_map->n_regions && n < HOME_REGIONS_MAX; i++) {
+		const struct derp_region *r = &node->relay_map->regions[i];
+
+		regions[n++] = (struct home_region){
+			.region = r->id, .may_be_home = !r->no_measure_no_home, .score = r->score};
+	}
+	home_set_regions(&node->home, regions, n);
+}
+
+void node_reach_set_relay_map(struct node *node, struct derp_map *map, uint64_t now_us)
+{
+	derp_map_free(node->relay_map);
+	node->relay_map = map;
+	node->n_servers = 0;
+	drop_lookups(node);
+	for (size_t i = 0; i < map->n_regions; i++)
+		for (size_t k = 0; k < map->regions[i].n_nodes; k++)
+			add_servers_of(node, &map->regions[i].nodes[k]);
+	set_home_regions(node);
+	relay_thread_set_map(node->relay_thread, map);
+	node_reach_hold(node);
+	if (node->n_servers > 0) {
+		node->survey_due_us = now_us + survey_active_us;
+		node_reach_survey(node, now_us);
+	}
+	decide_home(node, now_us);
+	node_arm(node);
+}
+
+/* ---- relays ---- */
+
+struct node_relay *node_reach_relay(struct node *node, uint32_t region)
+{
+	for (size_t i = 0; i < node->n_relays; i++)
+		if (node->relays[i].status.region == region)
+			return &node->relays[i];
+	return NULL;
+}
+
+static void hold_one(uint32_t *list, size_t *n, uint32_t region)
+{
+	for (size_t i = 0; i < *n; i++)
+		if (list[i] == region)
+			return;
+	if (region != 0 && *n < NODE_HELD_MAX)
+		list[(*n)++] = region;
+}
+
+/* Our home, the one beside it, and where our peers are at home, so that a first packet to any of
+ * them needs no dialling. Before any latency is known, the map's first few. */
+void node_reach_hold(struct node *node)
+{
+	uint32_t list[NODE_HELD_MAX];
+	size_t n = 0;
+
+	if (!node->relay_map || !node->relay_thread)
+		return;
+	hold_one(list, &n, node->home.home);
+	hold_one(list, &n, node->home.second);
+	for (size_t i = 0; i < node->home.n && n < FIRST_REGIONS && node->home.home == 0; i++)
+		if (node->home.regions[i].may_be_home)
+			hold_one(list, &n, node->home.regions[i].region);
+	for (size_t i = 0; i < node->n_peers; i++) {
+		const struct peer *peer = node->peers[i].peer;
+
+		if (peer && peer_info(peer)->online)
+			hold_one(list, &n, peer_info(peer)->home_region);
+	}
+	relay_thread_hold(node->relay_thread, list, n);
+}
+
+static struct path_relay describe(const struct node *node, const struct peer *peer,
+				  const struct relay_status *status)
+{
+	return (struct path_relay){
+		.region = status->region,
+		.up = status->up,
+		.drains = status->drains,
+		.is_peers_home = status->region == peer_info(peer)->home_region,
+		.is_ours = status->region == node->home.home,
+		.rtt_us = status->rtt_us,
+	};
+}
+
+/* The peer's home first: where it surely listens. */
+void node_reach_tell_peer(struct node *node, struct peer *peer, uint64_t now_us)
+{
+	struct path_relay relays[PATH_RELAYS_MAX];
+	size_t n = 0;
+
+	for (int homes = 1; homes >= 0; homes--) {
+		for (size_t i = 0; i < node->n_relays && n < PATH_RELAYS_MAX; i++) {
+			struct path_relay r = describe(node, peer, &node->relays[i].status);
+
+			if (r.is_peers_home == (homes == 1))
+				relays[n++] = r;
+		}
+	}
+	peer_set_relays(peer, relays, n, now_us);
+}
+
+static struct node_relay *take_status(struct node *node, const struct relay_status *status)
+{
+	struct node_relay *relay = node_reach_relay(node, status->region);
+
+	if (!relay && node->n_relays < NODE_REGIONS_MAX) {
+		relay = &node->relays[node->n_relays++];
+		*relay = (struct node_relay){.since_us = clock_now_us()};
+	}
+	return relay;
+}
+
+static void record_relay(struct node *node, const struct relay_status *status, bool was_up)
+{
+	if (was_up == status->up)
+		return;
+	log_info("relay", log_event(status->up ? "up" : "down"), log_u64("region", status->region),
+		 log_str("reason", status->reason));
+	if (status->up)
+		return;
+	struct event event =
+		event_make(EVENT_RELAY, status->drains ? CODE_RELAY_DRAINED : CODE_RELAY_LOST, 0,
+			   NULL, status->reason[0] ? status->reason : NULL, clock_unix_us());
+	event.from = way_relay(status->region);
+	node_record(node, &event);
+}
+
+static void on_status(void *arg, const struct relay_status *status)
+{
+	struct node *node = arg;
+	uint64_t now_us = clock_now_us();
+	struct node_relay *relay = take_status(node, status);
+
+	if (!relay)
+		return;
+	bool was_up = relay->status.up;
+	if (was_up != status->up)
+		relay->since_us = now_us;
+	record_relay(node, status, was_up);
+	relay->status = *status;
+	home_on_session(&node->home, status->region, status->up, now_us);
+	if (status->rtt_us != 0 && stun_survey_rtt(node->survey, status->region) == US_NEVER)
+		home_on_latency(&node->home, status->region, status->rtt_us, now_us);
+	decide_home(node, now_us);
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].peer)
+			node_reach_tell_peer(node, node->peers[i].peer, now_us);
+	node_commands_on_change(node);
+	node_arm(node);
+}
+
+static void on_packet(void *arg, uint32_t region, const struct public_key *from, const uint8_t *buf,
+		      size_t len, uint64_t now_us)
+{
+	struct node *node = arg;
+	struct public_key sender;
+	struct way way = way_relay(region);
+	struct peer *peer = disco_sender(buf, len, &sender) == 0
+				    ? key_map_find(&node->by_disco, &sender)
+				    : NULL;
+
+	/* The relay vouches for the sender's node key: it must be the same peer's. */
+	if (!peer || key_map_find(&node->by_node, from) != peer)
+		node->strangers++;
+	else if (peer_on_disco(peer, buf, len, &way, now_us) != 0)
+		node->refused_disco++;
+	node_arm(node);
+}
+
+static void on_peer_gone(void *arg, uint32_t region, const struct public_key *key)
+{
+	struct node *node = arg;
+	struct peer *peer = key_map_find(&node->by_node, key);
+
+	if (peer)
+		peer_on_relay_gone(peer, region, clock_now_us());
+	node_arm(node);
+}
+
+const struct relay_thread_ops node_relay_ops = {
+	.on_status = on_status,
+	.on_packet = on_packet,
+	.on_peer_gone = on_peer_gone,
+};
+
+void node_reach_send_relay(void *arg, uint32_t region, const struct public_key *to,
+			   const uint8_t *buf, size_t len)
+{
+	struct node *node = arg;
+
+	relay_thread_send(node->relay_thread, region, to, buf, len);
+}
+
+/* ---- life ---- */
+
+int node_reach_start(struct node *node, char error[static NODE_ERROR_LEN])
+{
+	int err = network_read(node->tun.name, &node->network);
+
+	if (err == 0)
+		err = network_watch_open(node->tun.name, &node->watch);
+	if (err != 0) {
+		snprintf(error, NODE_ERROR_LEN, "cannot read this machine's addresses: %s",
+			 strerror(-err));
+		return err;
+	}
+	node->survey = calloc(1, sizeof(*node->survey));
+	node->resolver = resolver_new(node->base);
+	if (!node->survey || !node->resolver) {
+		snprintf(error, NODE_ERROR_LEN, "out of memory");
+		return -ENOMEM;
+	}
+	node->survey_due_us = 0;
+	node->survey_told = true;
+	node->watch_event = event_new(node->base, network_watch_fd(node->watch),
+				      EV_READ | EV_PERSIST, on_netlink, node);
+	event_add(node->watch_event, NULL);
+	tell_where(node, clock_now_us());
+	return 0;
+}
+
+void node_reach_stop(struct node *node)
+{
+	drop_lookups(node);
+	resolver_free(node->resolver);
+	node->resolver = NULL;
+	if (node->watch_event)
+		event_free(node->watch_event);
+	node->watch_event = NULL;
+	network_watch_close(node->watch);
+	node->watch = NULL;
+	free(node->survey);
+	node->survey = NULL;
+	derp_map_free(node->relay_map);
+	node->relay_map = NULL;
+	node->n_relays = 0;
+	node->n_servers = 0;
+	node->home = (struct home){0};
+	node->where = (struct control_where){0};
+}
