@@ -1,11 +1,13 @@
 #include "agent/path/path_peer.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/path/path_pick.h"
+#include "agent/path/path_report.h"
 #include "agent/path/path_send.h"
+#include "agent/path/path_slot.h"
+#include "agent/path/path_why.h"
 
 enum { MARKS = 32, NAMED_MAX = CANDIDATES_MAX };
 
@@ -19,7 +21,6 @@ static const uint64_t mark_gap_us = 10 * US_PER_MS;
 static const uint64_t traffic_recent_us = 1 * US_PER_S;
 /* A way not proved for so long is not believed when traffic begins again. */
 static const uint64_t proof_old_us = 30 * US_PER_S;
-static const uint64_t serial_window_us = 10 * US_PER_S;
 static const uint64_t hold_us = 1 * US_PER_S, restart_us = 1500 * US_PER_MS;
 static const uint64_t lost_min_us = 1 * US_PER_S;
 
@@ -60,74 +61,6 @@ void path_peer_init(struct path_peer *p, const struct candidate_rules *rules,
 		.serial_floor_us = now_us,
 	};
 	memcpy(p->seed, seed, PATH_SEED_LEN);
-}
-
-/* ---- slots ---- */
-
-static void set_slot(struct path_peer *p, int slot, const struct way *way, uint64_t now_us)
-{
-	probe_forget_slot(&p->probes, slot);
-	p->path[slot] = (struct path){.way = *way};
-	liveness_reset(&p->path[slot].live, now_us);
-	if (p->in_use == slot)
-		p->in_use = -1;
-	if (p->copy_slot == slot)
-		p->copy_slot = -1;
-}
-
-static void clear_slot(struct path_peer *p, int slot, uint64_t now_us)
-{
-	struct way none = way_none();
-
-	set_slot(p, slot, &none, now_us);
-	if (slot < CANDIDATES_MAX)
-		candidate_remove(&p->candidates, slot);
-}
-
-static int relay_slot(const struct path_peer *p, uint32_t region)
-{
-	for (int i = CANDIDATES_MAX; i < PATH_SLOTS; i++)
-		if (p->path[i].way.kind == WAY_RELAY && p->path[i].way.region == region)
-			return i;
-	return -1;
-}
-
-static int slot_of(const struct path_peer *p, const struct way *way)
-{
-	switch (way->kind) {
-	case WAY_NONE:
-		return -1;
-	case WAY_DIRECT:
-		return candidate_find(&p->candidates, &way->addr);
-	case WAY_RELAY:
-		return relay_slot(p, way->region);
-	}
-	return -1;
-}
-
-/* Slot of a named endpoint, or -1 where it is refused. */
-static int add_candidate(struct path_peer *p, const struct endpoint *addr,
-			 enum candidate_source source, uint64_t now_us, bool *fresh)
-{
-	int slot = candidate_add(&p->candidates, p->rules, addr, source, now_us, fresh);
-
-	if (slot < 0) {
-		p->drops[PATH_DROP_CANDIDATE]++;
-		return -1;
-	}
-	if (*fresh) {
-		struct way way = way_direct(*addr);
-		set_slot(p, slot, &way, now_us);
-	}
-	return slot;
-}
-
-static void expire_candidates(struct path_peer *p, uint64_t now_us)
-{
-	for (int i = 0; i < CANDIDATES_MAX; i++)
-		if (i != p->in_use && i != p->copy_slot &&
-		    candidate_is_stale(&p->candidates.slot[i], now_us))
-			clear_slot(p, i, now_us);
 }
 
 /* ---- beginning and end of every event ---- */
@@ -230,7 +163,7 @@ static void settle(struct path_peer *p, uint64_t now_us, struct path_actions *ou
 	path_pick(p, now_us, out);
 	note_trouble(p, now_us, out);
 	path_send_due(p, now_us, out);
-	expire_candidates(p, now_us);
+	path_slot_expire(p, now_us);
 	p->deadline_us = next_deadline_us(p, now_us);
 }
 
@@ -253,14 +186,14 @@ static void forget_missing_relays(struct path_peer *p, const struct path_relay *
 		for (size_t k = 0; k < n; k++)
 			is_named |= p->path[i].way.region == relays[k].region;
 		if (p->path[i].way.kind == WAY_RELAY && !is_named)
-			clear_slot(p, i, now_us);
+			path_slot_clear(p, i, now_us);
 	}
 }
 
 /* True where the relay offers something that it did not before. */
 static bool update_relay(struct path_peer *p, const struct path_relay *relay, uint64_t now_us)
 {
-	int slot = relay_slot(p, relay->region);
+	int slot = path_slot_of_relay(p, relay->region);
 
 	if (slot < 0) {
 		struct way way = way_relay(relay->region);
@@ -268,7 +201,7 @@ static bool update_relay(struct path_peer *p, const struct path_relay *relay, ui
 		slot = free_relay_slot(p);
 		if (slot < 0)
 			return false;
-		set_slot(p, slot, &way, now_us);
+		path_slot_set(p, slot, &way, now_us);
 	}
 	struct path *path = &p->path[slot];
 	bool comes_up = relay->up && !path->relay.up;
@@ -305,7 +238,7 @@ void path_peer_set_relays(struct path_peer *p, const struct path_relay *relays, 
 void path_peer_on_relay_gone(struct path_peer *p, uint32_t region, uint64_t now_us,
 			     struct path_actions *out)
 {
-	int slot = relay_slot(p, region);
+	int slot = path_slot_of_relay(p, region);
 
 	begin(p, now_us);
 	if (slot >= 0)
@@ -326,7 +259,8 @@ void path_peer_set_candidates(struct path_peer *p, const struct path_named *name
 	for (size_t i = 0; i < n && i < NAMED_MAX; i++) {
 		bool fresh;
 
-		if (add_candidate(p, &named[i].addr, named[i].source, now_us, &fresh) >= 0)
+		if (path_slot_add_candidate(p, &named[i].addr, named[i].source, now_us, &fresh) >=
+		    0)
 			has_news |= fresh;
 	}
 	if (has_news)
@@ -354,7 +288,7 @@ void path_peer_on_own_endpoints(struct path_peer *p, uint64_t now_us, struct pat
 	begin(p, now_us);
 	if (p->in_trouble && p->has_endpoints && p->choice.first.kind == WAY_DIRECT &&
 	    p->pending_code[0] == '\0')
-		path_pick_note_cause(p, "nat-rebound", now_us);
+		path_why_note_cause(p, "nat-rebound", now_us);
 	p->has_endpoints = true;
 	path_send_restart_burst(p, now_us);
 	path_send_restart_calls(p, now_us);
@@ -388,7 +322,8 @@ void path_peer_on_call_me_maybe(struct path_peer *p, const struct endpoint *addr
 		candidate_unname(&p->candidates, CANDIDATE_CALL_ME_MAYBE);
 	for (size_t i = 0; i < n && i < NAMED_MAX; i++) {
 		bool fresh;
-		int slot = add_candidate(p, &addrs[i], CANDIDATE_CALL_ME_MAYBE, now_us, &fresh);
+		int slot = path_slot_add_candidate(p, &addrs[i], CANDIDATE_CALL_ME_MAYBE, now_us,
+						   &fresh);
 
 		if (slot < 0)
 			continue;
@@ -404,111 +339,6 @@ void path_peer_on_call_me_maybe(struct path_peer *p, const struct endpoint *addr
 	settle(p, now_us, out);
 }
 
-/* ---- what the peer reports ---- */
-
-/* Serials rise over all messages, but ways differ in delay: per way strictly, over all ways not
- * below what was heard 10 to 20 s ago. */
-static bool is_fresh_report(struct path_peer *p, const struct path *path, uint64_t serial,
-			    uint64_t now_us)
-{
-	if (now_us - p->serial_floor_us >= serial_window_us) {
-		p->serial_floor = p->serial_mark;
-		p->serial_mark = p->serial_high;
-		p->serial_floor_us = now_us;
-	}
-	if (serial <= path->heard_serial || serial <= p->serial_floor)
-		return false;
-	if (serial > p->serial_high)
-		p->serial_high = serial;
-	return true;
-}
-
-static uint32_t sent_until(const struct traffic_marks *m, uint64_t until_us, uint32_t now_sent)
-{
-	uint64_t best_us = 0, oldest_us = US_NEVER;
-	uint32_t best = 0, oldest = now_sent;
-
-	for (size_t i = 0; i < MARKS; i++) {
-		uint64_t at_us = m->mark[i].at_us;
-
-		if (at_us != 0 && at_us <= until_us && at_us > best_us) {
-			best_us = at_us;
-			best = m->mark[i].data_sent;
-		}
-		if (at_us != 0 && at_us < oldest_us) {
-			oldest_us = at_us;
-			oldest = m->mark[i].data_sent;
-		}
-	}
-	return best_us != 0 ? best : oldest;
-}
-
-static uint32_t number_until(const struct path_peer *p, int slot, uint64_t until_us)
-{
-	uint32_t number = 0;
-
-	for (size_t i = 0; i < PROBES_OPEN_MAX; i++) {
-		const struct probe *probe = &p->probes.ring[i];
-
-		if (probe->sent_us != 0 && probe->slot == slot && probe->sent_us <= until_us &&
-		    probe->number > number)
-			number = probe->number;
-	}
-	return number;
-}
-
-static void note_numbers(struct path *path, uint32_t number)
-{
-	if (path->heard_count == 0 || number + 1000 < path->heard_high) {
-		path->heard_first = path->heard_high = number;
-		path->heard_count = 1;
-		return;
-	}
-	path->heard_count++;
-	if (number > path->heard_high)
-		path->heard_high = number;
-}
-
-/* Returns whether the report is news at all. */
-static bool accept_report(struct path_peer *p, int slot, const struct path_report *r,
-			  uint64_t now_us)
-{
-	struct path *path = &p->path[slot];
-
-	if (!r)
-		return false;
-	if (!is_fresh_report(p, path, r->serial, now_us)) {
-		p->drops[PATH_DROP_STALE_REPORT]++;
-		return false;
-	}
-	path->heard_serial = r->serial;
-	if (r->number != 0)
-		note_numbers(path, r->number);
-
-	uint64_t before_us = now_us - liveness_report_us(&path->live);
-	uint32_t data_sent = p->traffic.kind[path->way.kind].data_sent;
-	const struct liveness_sent sent = {
-		.number = path->number,
-		.number_before = number_until(p, slot, before_us),
-		.data = data_sent,
-		.data_before =
-			now_us < p->alone_us
-				? path->live.data_at_progress /* copies are not counted there */
-				: sent_until(&p->marks[path->way.kind], before_us, data_sent),
-	};
-	uint32_t reported = path->live.reported_number;
-	bool hears_us = liveness_on_report(&path->live, r->heard, r->data_heard, &sent, now_us);
-
-	if (hears_us && path->live.reported_number != reported) {
-		const struct probe *probe = probe_find_number(&p->probes, slot, r->heard);
-		if (probe)
-			liveness_on_proof(&path->live, probe->sent_us, now_us);
-	}
-	if (!hears_us && slot == p->in_use && now_us >= p->quiet_until_us)
-		liveness_on_doubt(&path->live, now_us);
-	return true;
-}
-
 /* ---- pings and pongs ---- */
 
 /* Slot of the way a ping came by, made where it is a new endpoint that we may send to; -1. */
@@ -517,10 +347,10 @@ static int slot_of_ping(struct path_peer *p, const struct way *from, uint64_t no
 	bool fresh;
 
 	if (from->kind != WAY_DIRECT)
-		return slot_of(p, from);
+		return path_slot_of(p, from);
 	if (p->obstacle == PATH_RELAY_ONLY)
 		return -1;
-	return add_candidate(p, &from->addr, CANDIDATE_HEARD, now_us, &fresh);
+	return path_slot_add_candidate(p, &from->addr, CANDIDATE_HEARD, now_us, &fresh);
 }
 
 /* A relay that carries the peer's packets carries ours too, whatever it said before. */
@@ -551,7 +381,7 @@ void path_peer_on_ping(struct path_peer *p, const struct way *from,
 
 	if (slot >= 0) {
 		note_heard(p, slot, now_us);
-		accept_report(p, slot, report, now_us);
+		path_report_accept(p, slot, report, now_us);
 	}
 	if (may_answer)
 		path_send_pong(p, from, slot, txid, out);
@@ -559,51 +389,6 @@ void path_peer_on_ping(struct path_peer *p, const struct way *from,
 	if (slot >= 0 && p->path[slot].live.state != PATH_UP)
 		path_send_ping(p, slot, now_us, out);
 	settle(p, now_us, out);
-}
-
-static void close_second(struct path_deficit *d, uint32_t sent, struct path_pong *pong)
-{
-	int32_t lost = d->least - d->counted;
-
-	if (!d->is_first) {
-		pong->out_sent = sent - d->sent;
-		pong->out_lost = lost > 0 ? (uint32_t)lost : 0;
-	}
-	if (d->is_first || lost > 0)
-		d->counted = d->least;
-	d->is_first = false;
-	d->sent = sent;
-}
-
-/* Of the data sent by the way in use, what the peer did not hear. */
-static void count_packets(struct path_peer *p, int slot, const struct probe *probe,
-			  uint32_t data_heard, uint64_t now_us, struct path_pong *pong)
-{
-	struct path *path = &p->path[slot];
-	struct path_deficit *d = &path->deficit;
-	bool is_alone =
-		slot == p->in_use && probe->sent_us > p->alone_us && path->live.state == PATH_UP;
-
-	if (!is_alone) {
-		d->since_us = 0;
-		return;
-	}
-	if (d->since_us == 0)
-		*d = (struct path_deficit){.since_us = now_us,
-					   .base_sent = probe->data_sent,
-					   .base_heard = data_heard,
-					   .is_first = true};
-	uint32_t sent = probe->data_sent - d->base_sent;
-	int32_t missing = (int32_t)(sent - (data_heard - d->base_heard));
-
-	if (missing < d->least)
-		d->least = missing;
-	if (now_us - d->since_us < US_PER_S)
-		return;
-	close_second(d, sent, pong);
-	score_on_packets(&path->score, pong->out_sent, pong->out_lost);
-	d->since_us = now_us;
-	d->least = missing;
 }
 
 static void accept_pong(struct path_peer *p, const struct probe *probe,
@@ -627,8 +412,8 @@ static void accept_pong(struct path_peer *p, const struct probe *probe,
 		path->tries = 0;
 		path->deficit.since_us = 0;
 	}
-	if (accept_report(p, slot, report, now_us))
-		count_packets(p, slot, probe, report->data_heard, now_us, pong);
+	if (path_report_accept(p, slot, report, now_us))
+		path_report_count_packets(p, slot, probe, report->data_heard, now_us, pong);
 }
 
 struct path_pong path_peer_on_pong(struct path_peer *p, const struct way *from,
@@ -694,7 +479,7 @@ void path_peer_on_notice(struct path_peer *p, enum path_notice notice, enum way_
 void path_peer_on_heard(struct path_peer *p, const struct way *from, uint64_t now_us,
 			struct path_actions *out)
 {
-	int slot = slot_of(p, from);
+	int slot = path_slot_of(p, from);
 
 	begin(p, now_us);
 	if (slot >= 0)
@@ -705,7 +490,7 @@ void path_peer_on_heard(struct path_peer *p, const struct way *from, uint64_t no
 void path_peer_on_send_error(struct path_peer *p, const struct way *way, int error, uint64_t now_us,
 			     struct path_actions *out)
 {
-	int slot = slot_of(p, way);
+	int slot = path_slot_of(p, way);
 	/* A full socket buffer says nothing of the way. */
 	bool is_refusal = error != EAGAIN && error != ENOBUFS && error != EINTR;
 
@@ -724,7 +509,7 @@ void path_peer_on_network_change(struct path_peer *p, const char *code, uint64_t
 				 struct path_actions *out)
 {
 	begin(p, now_us);
-	path_pick_note_cause(p, code, now_us);
+	path_why_note_cause(p, code, now_us);
 	for (int i = 0; i < CANDIDATES_MAX; i++) {
 		struct path *path = &p->path[i];
 
@@ -848,131 +633,4 @@ int path_peer_ping(struct path_peer *p, uint64_t now_us, struct path_actions *ou
 		return -ENETUNREACH;
 	path_send_ping(p, p->in_use, now_us, out);
 	return 0;
-}
-
-/* ---- what others ask ---- */
-
-const struct path_choice *path_peer_choice(const struct path_peer *p)
-{
-	return &p->choice;
-}
-
-bool path_peer_is_active(const struct path_peer *p, uint64_t now_us)
-{
-	return path_send_is_active(p, now_us);
-}
-
-static size_t add_way(struct way *out, size_t n, size_t max, const struct way *way)
-{
-	for (size_t i = 0; i < n; i++)
-		if (way_equal(&out[i], way))
-			return n;
-	if (n < max && way->kind != WAY_NONE)
-		out[n++] = *way;
-	return n;
-}
-
-static bool relay_stands(const struct path *path)
-{
-	return path->way.kind == WAY_RELAY && path->relay.up;
-}
-
-size_t path_peer_handshake_ways(const struct path_peer *p, struct way *out, size_t max)
-{
-	size_t n = add_way(out, 0, max, &p->choice.first);
-	bool is_direct = p->choice.first.kind == WAY_DIRECT;
-
-	n = add_way(out, n, max, &p->choice.copy);
-	for (int i = CANDIDATES_MAX; i < PATH_SLOTS; i++)
-		if (relay_stands(&p->path[i]))
-			n = add_way(out, n, max, &p->path[i].way);
-	for (int i = 0; i < CANDIDATES_MAX && !is_direct; i++) {
-		const struct candidate *c = &p->candidates.slot[i];
-
-		if (c->answered_us != 0 || c->sources & 1u << CANDIDATE_LAST)
-			n = add_way(out, n, max, &p->path[i].way);
-	}
-	return n;
-}
-
-size_t path_peer_notice_ways(const struct path_peer *p, struct way *out, size_t max)
-{
-	size_t n = add_way(out, 0, max, &p->choice.first);
-
-	n = add_way(out, n, max, &p->choice.copy);
-	for (int i = CANDIDATES_MAX; i < PATH_SLOTS; i++)
-		if (relay_stands(&p->path[i]) && p->path[i].live.state == PATH_UP)
-			n = add_way(out, n, max, &p->path[i].way);
-	return n;
-}
-
-struct path_proof path_peer_proof(const struct path_peer *p)
-{
-	struct path_proof proof = {0};
-
-	for (int i = 0; i < PATH_SLOTS; i++) {
-		const struct liveness *l = &p->path[i].live;
-		uint64_t proved_us = l->proved_us > l->progress_us ? l->proved_us : l->progress_us;
-
-		if (l->heard_us > proof.heard_us)
-			proof.heard_us = l->heard_us;
-		if (proved_us > proof.proved_us)
-			proof.proved_us = proved_us;
-	}
-	return proof;
-}
-
-static void view_why(const struct path *path, struct path_view *v)
-{
-	const char *text = "answers";
-
-	switch (path->live.state) {
-	case PATH_PROBING:
-		text = path->way.kind == WAY_RELAY && !path->relay.up ? "not connected"
-								      : "has not answered yet";
-		break;
-	case PATH_UP:
-		break;
-	case PATH_SUSPECT:
-		text = "gives no answer just now";
-		break;
-	case PATH_DOWN:
-		text = path->way.kind == WAY_RELAY && !path->relay.up ? "not connected"
-								      : "stopped answering";
-		break;
-	case PATH_STATES:
-		break;
-	}
-	snprintf(v->why, sizeof(v->why), "%s", text);
-}
-
-static void view_slot(const struct path_peer *p, int slot, struct path_view *v)
-{
-	const struct path *path = &p->path[slot];
-
-	*v = (struct path_view){
-		.way = path->way,
-		.state = path->live.state,
-		.since_us = path->live.since_us,
-		.rtt_us = path->score.srtt_us,
-		.jitter_us = path->score.jitter_us,
-		.loss = score_loss(&path->score),
-		.in_use = slot == p->in_use,
-	};
-	if (v->in_use)
-		snprintf(v->why, sizeof(v->why), "%s", p->choice.why);
-	else
-		view_why(path, v);
-}
-
-size_t path_peer_list(const struct path_peer *p, struct path_view *out, size_t max)
-{
-	size_t n = 0;
-
-	if (p->in_use >= 0 && max > 0)
-		view_slot(p, p->in_use, &out[n++]);
-	for (int i = 0; i < PATH_SLOTS && n < max; i++)
-		if (i != p->in_use && p->path[i].way.kind != WAY_NONE)
-			view_slot(p, i, &out[n++]);
-	return n;
 }

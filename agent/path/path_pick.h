@@ -15,7 +15,4 @@ void path_pick(struct path_peer *p, uint64_t now_us, struct path_actions *out);
 /* When looking again could change the choice by time alone, or US_NEVER. */
 uint64_t path_pick_deadline_us(const struct path_peer *p);
 
-/* The next move within half a minute is due to this cause. */
-void path_pick_note_cause(struct path_peer *p, const char *code, uint64_t now_us);
-
 #endif

@@ -1,0 +1,150 @@
+#include "agent/path/path_report.h"
+
+enum { MARKS = sizeof(((struct traffic_marks *)0)->mark) / sizeof(struct traffic_mark) };
+
+static const uint64_t serial_window_us = 10 * US_PER_S;
+
+/* Serials rise over all messages, but ways differ in delay: per way strictly, over all ways not
+ * below what was heard 10 to 20 s ago. */
+static bool is_fresh_report(struct path_peer *p, const struct path *path, uint64_t serial,
+			    uint64_t now_us)
+{
+	if (now_us - p->serial_floor_us >= serial_window_us) {
+		p->serial_floor = p->serial_mark;
+		p->serial_mark = p->serial_high;
+		p->serial_floor_us = now_us;
+	}
+	if (serial <= path->heard_serial || serial <= p->serial_floor)
+		return false;
+	if (serial > p->serial_high)
+		p->serial_high = serial;
+	return true;
+}
+
+static uint32_t sent_until(const struct traffic_marks *m, uint64_t until_us, uint32_t now_sent)
+{
+	uint64_t best_us = 0, oldest_us = US_NEVER;
+	uint32_t best = 0, oldest = now_sent;
+
+	for (size_t i = 0; i < MARKS; i++) {
+		uint64_t at_us = m->mark[i].at_us;
+
+		if (at_us != 0 && at_us <= until_us && at_us > best_us) {
+			best_us = at_us;
+			best = m->mark[i].data_sent;
+		}
+		if (at_us != 0 && at_us < oldest_us) {
+			oldest_us = at_us;
+			oldest = m->mark[i].data_sent;
+		}
+	}
+	return best_us != 0 ? best : oldest;
+}
+
+static uint32_t number_until(const struct path_peer *p, int slot, uint64_t until_us)
+{
+	uint32_t number = 0;
+
+	for (size_t i = 0; i < PROBES_OPEN_MAX; i++) {
+		const struct probe *probe = &p->probes.ring[i];
+
+		if (probe->sent_us != 0 && probe->slot == slot && probe->sent_us <= until_us &&
+		    probe->number > number)
+			number = probe->number;
+	}
+	return number;
+}
+
+static void note_numbers(struct path *path, uint32_t number)
+{
+	if (path->heard_count == 0 || number + 1000 < path->heard_high) {
+		path->heard_first = path->heard_high = number;
+		path->heard_count = 1;
+		return;
+	}
+	path->heard_count++;
+	if (number > path->heard_high)
+		path->heard_high = number;
+}
+
+bool path_report_accept(struct path_peer *p, int slot, const struct path_report *r, uint64_t now_us)
+{
+	struct path *path = &p->path[slot];
+
+	if (!r)
+		return false;
+	if (!is_fresh_report(p, path, r->serial, now_us)) {
+		p->drops[PATH_DROP_STALE_REPORT]++;
+		return false;
+	}
+	path->heard_serial = r->serial;
+	if (r->number != 0)
+		note_numbers(path, r->number);
+
+	uint64_t before_us = now_us - liveness_report_us(&path->live);
+	uint32_t data_sent = p->traffic.kind[path->way.kind].data_sent;
+	const struct liveness_sent sent = {
+		.number = path->number,
+		.number_before = number_until(p, slot, before_us),
+		.data = data_sent,
+		.data_before =
+			now_us < p->alone_us
+				? path->live.data_at_progress /* copies are not counted there */
+				: sent_until(&p->marks[path->way.kind], before_us, data_sent),
+	};
+	uint32_t reported = path->live.reported_number;
+	bool hears_us = liveness_on_report(&path->live, r->heard, r->data_heard, &sent, now_us);
+
+	if (hears_us && path->live.reported_number != reported) {
+		const struct probe *probe = probe_find_number(&p->probes, slot, r->heard);
+		if (probe)
+			liveness_on_proof(&path->live, probe->sent_us, now_us);
+	}
+	if (!hears_us && slot == p->in_use && now_us >= p->quiet_until_us)
+		liveness_on_doubt(&path->live, now_us);
+	return true;
+}
+
+static void close_second(struct path_deficit *d, uint32_t sent, struct path_pong *pong)
+{
+	int32_t lost = d->least - d->counted;
+
+	if (!d->is_first) {
+		pong->out_sent = sent - d->sent;
+		pong->out_lost = lost > 0 ? (uint32_t)lost : 0;
+	}
+	if (d->is_first || lost > 0)
+		d->counted = d->least;
+	d->is_first = false;
+	d->sent = sent;
+}
+
+void path_report_count_packets(struct path_peer *p, int slot, const struct probe *probe,
+			       uint32_t data_heard, uint64_t now_us, struct path_pong *pong)
+{
+	struct path *path = &p->path[slot];
+	struct path_deficit *d = &path->deficit;
+	bool is_alone =
+		slot == p->in_use && probe->sent_us > p->alone_us && path->live.state == PATH_UP;
+
+	if (!is_alone) {
+		d->since_us = 0;
+		return;
+	}
+	if (d->since_us == 0)
+		*d = (struct path_deficit){.since_us = now_us,
+					   .base_sent = probe->data_sent,
+					   .base_heard = data_heard,
+					   .is_first = true};
+	uint32_t sent = probe->data_sent - d->base_sent;
+	int32_t missing = (int32_t)(sent - (data_heard - d->base_heard));
+
+	if (missing < d->least)
+		d->least = missing;
+	if (now_us - d->since_us < US_PER_S)
+		return;
+	close_second(d, sent, pong);
+	score_on_packets(&path->score, pong->out_sent, pong->out_lost);
+	d->since_us = now_us;
+	d->least = missing;
+}

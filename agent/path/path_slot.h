@@ -1,0 +1,25 @@
+/*
+ * path_slot: which slot of path_peer means which way.
+ *
+ * Part of path_peer, for its files only. Endpoints have the slots of their candidates, relays those
+ * behind. A slot that comes to mean another way forgets all that it knew.
+ */
+#ifndef WARREN_PATH_SLOT_H
+#define WARREN_PATH_SLOT_H
+
+#include "agent/path/path_peer.h"
+
+void path_slot_set(struct path_peer *p, int slot, const struct way *way, uint64_t now_us);
+void path_slot_clear(struct path_peer *p, int slot, uint64_t now_us);
+
+/* -1 where no slot means it. */
+int path_slot_of_relay(const struct path_peer *p, uint32_t region);
+int path_slot_of(const struct path_peer *p, const struct way *way);
+
+/* Slot of a named endpoint, or -1 where it is refused, which is counted. */
+int path_slot_add_candidate(struct path_peer *p, const struct endpoint *addr,
+			    enum candidate_source source, uint64_t now_us, bool *fresh);
+/* Frees those of candidates that have served their time. */
+void path_slot_expire(struct path_peer *p, uint64_t now_us);
+
+#endif
