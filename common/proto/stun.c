@@ -111,7 +111,8 @@ static int decode_mapped(struct decoding *d, struct reader *value, uint16_t type
 
 	if (err)
 		return err;
-	if (rank > d->mapped_rank) {
+	/* An address of zeros says nothing. */
+	if (rank > d->mapped_rank && !endpoint_is_none(&ep)) {
 		d->mapped_rank = rank;
 		d->out->mapped = ep;
 	}

@@ -197,6 +197,19 @@ TEST(prefers_the_xored_address_and_takes_the_plain_one_as_a_last_resort)
 	CHECK(stun_decode(out, w.len, &m) == 0 && maps_to(&m, "192.0.2.3:3"));
 }
 
+TEST(an_address_of_zeros_is_no_address)
+{
+	uint8_t out[64], txid[STUN_TXID_LEN] = {7};
+	struct endpoint zeros = {.port = 4000};
+	struct writer w = writer_init(out, sizeof(out));
+	struct stun_message m;
+
+	stun_write_header(&w, STUN_SUCCESS, STUN_BINDING, txid);
+	stun_write_address(&w, STUN_XOR_MAPPED_ADDRESS, &zeros);
+	CHECK_INT(stun_decode(out, w.len, &m), 0);
+	CHECK(m.mapped.port == 0 && endpoint_is_none(&m.mapped));
+}
+
 TEST(an_error_answer_tells_code_and_attributes_not_understood)
 {
 	static const uint16_t unknown[] = {0x0024, 0x7ffe};
