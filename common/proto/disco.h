@@ -38,18 +38,13 @@ enum disco_type {
 /* The kinds of way a report counts by, as numbered on the wire. */
 enum disco_way { DISCO_WAY_DIRECT, DISCO_WAY_RELAY, DISCO_WAYS };
 
-enum disco_report_flag {
-	DISCO_FLAG_ACTIVE = 1 << 0,  /* inner data passed in the last 10 s: please answer as such */
-	DISCO_FLAG_STARTED = 1 << 1, /* no keypair with you since this daemon started */
-	DISCO_FLAG_IN_USE = 1 << 2   /* the sender's traffic to you takes this path */
-};
-
 /* What each side tells the other of its own half, in every probe and answer. Counters wrap; those
- * per way count authenticated data packets (keep-alives included) of the whole peer. */
+ * per way count authenticated data packets of the whole peer, and a sender need fill those alone
+ * that are of the kind of way the message goes by. */
 struct disco_report {
-	uint64_t serial; /* only rises, over restarts too: lower or equal is a replay */
-	uint16_t flags;	 /* enum disco_report_flag; unknown bits are kept */
-	uint32_t probe; /* Ping: its number on this path, from 1; Pong: that of the Ping answered */
+	uint64_t serial;      /* only rises, over restarts too: lower or equal is a replay */
+	uint16_t flags;	      /* none is defined yet: 0 */
+	uint32_t probe;	      /* Ping: its number on this path, from 1; Pong: 0 */
 	uint32_t heard_probe; /* highest number heard from you on this path, 0 = none */
 	uint32_t data_sent[DISCO_WAYS];
 	uint32_t data_heard[DISCO_WAYS];
