@@ -297,6 +297,15 @@ TEST(strangers_addresses_neither_leave_nor_enter)
 	WAIT_UNTIL(drops(&a, DROP_NO_PEER) == 1);
 	send_packet(&a, elsewhere, address_b, 2);
 	WAIT_UNTIL(drops(&b, DROP_SOURCE) == 1);
+
+	/* Nor one that is another peer's. */
+	struct engine_peer *third;
+	struct engine_peer_config config = {.key.b = {9}};
+	struct prefix prefix = {.ip = ip_from_v4(elsewhere), .len = 32};
+	CHECK_INT(engine_peer_add(b.engine, &config, &third), 0);
+	engine_peer_set_allowed_ips(third, &prefix, 1);
+	send_packet(&a, elsewhere, address_b, 3);
+	WAIT_UNTIL(drops(&b, DROP_SOURCE) == 2);
 	CHECK_INT(receive_packet(&b), -1);
 	end();
 }

@@ -243,9 +243,15 @@ TEST(psh_and_a_short_segment_end_a_group)
 	make_tcp(&packets[1], false, PAYLOAD, PAYLOAD, FLAG_ACK | FLAG_PSH);
 	make_tcp(&packets[2], false, 2 * PAYLOAD, PAYLOAD, FLAG_ACK);
 	CHECK_INT(add_all(3), 2);
+	make_tcp(&packets[0], false, 0, PAYLOAD, FLAG_ACK);
 	make_tcp(&packets[1], false, PAYLOAD, 10, FLAG_ACK);
 	make_tcp(&packets[2], false, PAYLOAD + 10, 10, FLAG_ACK);
 	CHECK_INT(add_all(3), 2);
+}
+
+TEST(a_longer_segment_starts_a_group_of_its_own)
+{
+	make_tcp(&packets[0], false, 0, PAYLOAD, FLAG_ACK);
 	make_tcp(&packets[1], false, PAYLOAD, PAYLOAD + 1, FLAG_ACK);
 	CHECK_INT(add_all(2), 2);
 }

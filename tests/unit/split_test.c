@@ -63,6 +63,61 @@ TEST(a_udp_checksum_of_zero_is_sent_as_all_ones)
 	CHECK(out[26] == 0xff && out[27] == 0xff);
 }
 
+/* A TCP super-packet of 250 bytes in segments of 100, with the given flags. */
+static size_t make_super(uint8_t *buf, uint8_t flags)
+{
+	static const uint8_t ip[20] = {0x45, 0, 1,  0x22, 0, 0, 0x40, 0, 64, 6,
+				       0,    0, 10, 0,	  0, 1, 10,   0, 0,  2};
+	const struct virtio_net_hdr hdr = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					   .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+					   .gso_size = 100,
+					   .csum_start = 20,
+					   .csum_offset = 16};
+	uint8_t pkt[290] = {0};
+
+	memcpy(pkt, ip, sizeof(ip));
+	pkt[32] = 0x50;
+	pkt[33] = flags;
+	return frame(buf, &hdr, pkt, sizeof(pkt));
+}
+
+TEST(flags_are_on_the_segments_they_belong_to)
+{
+	enum { FIN = 0x01, PSH = 0x08, ACK = 0x10, CWR = 0x80 };
+	uint8_t buf[400], out[200];
+	struct split s;
+
+	CHECK_INT(split_begin(&s, buf, make_super(buf, FIN | PSH | ACK | CWR)), 0);
+	split_next(&s, out);
+	CHECK_INT(out[33], ACK | CWR);
+	split_next(&s, out);
+	CHECK_INT(out[33], ACK);
+	split_next(&s, out);
+	CHECK_INT(out[33], FIN | PSH | ACK);
+	CHECK_INT(out[27], 200); /* the sequence number moved on */
+	CHECK_INT(split_next_len(&s), 0);
+}
+
+/* A datagram whose checksum comes out as zero: the last word of its payload makes it so. */
+TEST(a_segments_udp_checksum_of_zero_is_all_ones_too)
+{
+	const struct virtio_net_hdr hdr = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					   .gso_type = 5,
+					   .gso_size = 4,
+					   .csum_start = 20,
+					   .csum_offset = 6};
+	uint8_t buf[100], pkt[32], out[100];
+	struct split s;
+
+	memcpy(pkt, udp_packet, 32);
+	memset(pkt + 30, 0, 2);
+	uint64_t sum = checksum_add(checksum_pseudo(pkt + 12, 4, 17, 12), pkt + 20, 12);
+	checksum_store(pkt + 30, checksum_finish(sum));
+	CHECK_INT(split_begin(&s, buf, frame(buf, &hdr, pkt, 32)), 0);
+	split_next(&s, out);
+	CHECK(out[26] == 0xff && out[27] == 0xff);
+}
+
 TEST(refuses_a_checksum_outside_the_packet)
 {
 	uint8_t buf[100];
