@@ -69,21 +69,49 @@ static void show_done(const struct json_in *root)
 	puts("done");
 }
 
-/* The whole file, or standard input for "-". */
-static int read_input(const char *path, char **text)
+static bool is_document(const char *text, size_t len)
+{
+	struct json_error wrong = {0};
+	struct json *tree;
+
+	if (json_parse(text, len, FILE_MAX, &tree, &wrong) != 0)
+		return false;
+	json_free(tree);
+	return true;
+}
+
+/* Standard input up to its end, or to the end of a JSON document: a relay that prints its entry
+ * into our pipe goes on running. */
+static int read_stdin(char **text)
 {
 	size_t len = 0;
 
-	if (strcmp(path, "-") != 0) {
-		int err = statefile_read(path, FILE_MAX, text, &len);
-
-		return err ? complain("cannot read %s: %s", path, strerror(-err)) : 0;
-	}
 	*text = calloc(1, FILE_MAX + 1);
 	if (!*text)
 		abort();
-	len = fread(*text, 1, FILE_MAX, stdin);
-	return ferror(stdin) || len == FILE_MAX ? complain("cannot read standard input") : 0;
+	while (len < FILE_MAX) {
+		ssize_t n = read(STDIN_FILENO, *text + len, FILE_MAX - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return complain("cannot read standard input: %s", strerror(errno));
+		len += (size_t)n;
+		if (n == 0 || is_document(*text, len))
+			return 0;
+	}
+	return complain("standard input is longer than %d bytes", FILE_MAX);
+}
+
+/* The whole file, or standard input for "-". */
+static int read_input(const char *path, char **text)
+{
+	size_t len;
+
+	if (strcmp(path, "-") == 0)
+		return read_stdin(text);
+	int err = statefile_read(path, FILE_MAX, text, &len);
+	return err ? complain("cannot read %s: %s", path, strerror(-err)) : 0;
 }
 
 static int ask_with_file(const struct admin_settings *s, const char *method, const char *path,
