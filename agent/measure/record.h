@@ -7,9 +7,11 @@
  *
  *	both    magic 2 "WS" or "WE" | version 2 | number 8 | ... | zeros | checksum 8
  *	way     kind 1 | 18: address 16 and port 2, or region 4 and zeros
- *	sample  time 8 | peer 4 | span 1 | way | p50 4 | p99 4 | jitter 4 | loss 4 | sent 4 | heard
- *4 | late 4 event   time 8 | end 8 | kind 1 | seen by 1 | peer 4 | lost 4 | from | to | code | name
- *| cause text    length 1, bytes, zeros: 24 (code), 128 (name), 224 (cause) in all
+ *	sample  time 8 | peer 4 | span 1 | way | p50 4 | p99 4 | jitter 4 | loss 4 |
+ *	        sent 4 | heard 4 | late 4
+ *	event   time 8 | end 8 | kind 1 | seen by 1 | peer 4 | lost 4 | from | to |
+ *	        code | name | cause
+ *	text    length 1, bytes, zeros: 24 (code), 128 (name), 224 (cause) in all
  */
 #ifndef WARREN_RECORD_H
 #define WARREN_RECORD_H
