@@ -17,7 +17,7 @@
 
 enum {
 	STUN_SERVER_SLOTS = 4096, /* sources remembered; one that collides takes the slot over */
-	STUN_SERVER_RATE = 200,	  /* answers per second and source: many nodes share a NAT */
+	STUN_SERVER_RATE = 200,	  /* answers per second, source and thread: many share a NAT */
 	STUN_SERVER_BURST = 400,
 	STUN_ANSWER_MAX = 128
 };
