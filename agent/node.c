@@ -83,13 +83,17 @@ uint64_t node_next_serial(void *arg)
 
 /* ---- the engine's events ---- */
 
+/* Other threads' times lag a little behind main's: cores are given main's, so that for them time
+ * never goes back. */
 static void on_datagram(void *arg, enum engine_datagram kind, const uint8_t *buf, size_t len,
-			const struct endpoint *from, uint64_t now_us)
+			const struct endpoint *from, uint64_t lane_us)
 {
 	struct node *node = arg;
+	uint64_t now_us = clock_now_us();
 	struct public_key sender;
 	struct way way = way_direct(*from);
 
+	(void)lane_us;
 	if (kind == ENGINE_STUN) {
 		node_reach_on_stun(node, buf, len, from, now_us);
 		return;
@@ -113,9 +117,10 @@ static void on_handshake_send(void *arg, void *user, const uint8_t *buf, size_t 
 	node_arm(arg);
 }
 
-static void on_handshake_done(void *arg, void *user, uint64_t now_us)
+static void on_handshake_done(void *arg, void *user, uint64_t lane_us)
 {
-	peer_on_handshake_done(user, now_us);
+	(void)lane_us;
+	peer_on_handshake_done(user, clock_now_us());
 	log_debug("wg", log_event("handshake"), log_str("peer", peer_info(user)->name));
 	node_commands_on_change(arg);
 	node_arm(arg);
@@ -127,9 +132,10 @@ static void on_handshake_failed(void *arg, void *user)
 	log_info("wg", log_event("handshake-gave-up"), log_str("peer", peer_info(user)->name));
 }
 
-static void on_traffic(void *arg, void *user, uint64_t now_us)
+static void on_traffic(void *arg, void *user, uint64_t lane_us)
 {
-	peer_on_traffic(user, now_us);
+	(void)lane_us;
+	peer_on_traffic(user, clock_now_us());
 	node_arm(arg);
 }
 
@@ -601,6 +607,8 @@ void node_turn_off(struct node *node)
 static void leave_for_restart(struct node *node)
 {
 	tell_peers(node, DISCO_RESTARTING);
+	node->reserve.stopped_unix_us = clock_unix_us();
+	warn_state(node, state_save_reserve(&node->state, &node->reserve));
 	node_save_warm(node);
 	if (node->map_save_us != US_NEVER)
 		node_save_map(node);

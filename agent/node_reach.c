@@ -548,15 +548,17 @@ static void on_status(void *arg, const struct relay_status *status)
 }
 
 static void on_packet(void *arg, uint32_t region, const struct public_key *from, const uint8_t *buf,
-		      size_t len, uint64_t now_us)
+		      size_t len, uint64_t thread_us)
 {
 	struct node *node = arg;
+	uint64_t now_us = clock_now_us();
 	struct public_key sender;
 	struct way way = way_relay(region);
 	struct peer *peer = disco_sender(buf, len, &sender) == 0
 				    ? key_map_find(&node->by_disco, &sender)
 				    : NULL;
 
+	(void)thread_us;
 	/* The relay vouches for the sender's node key: it must be the same peer's. */
 	if (!peer || key_map_find(&node->by_node, from) != peer)
 		node->strangers++;

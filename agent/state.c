@@ -272,6 +272,7 @@ int state_load_reserve(struct state *s, struct state_reserve *out)
 	struct json_in root = json_root(tree, &err);
 	out->tai_unix_us = json_u64(&root, "tai_unix_us", 0, control_number_max);
 	out->serial = json_u64(&root, "serial", 0, control_number_max);
+	out->stopped_unix_us = json_opt_u64(&root, "stopped_unix_us", 0, control_number_max, 0);
 	return finish(s, "reserve.json", tree, &err);
 }
 
@@ -281,6 +282,7 @@ int state_save_reserve(struct state *s, const struct state_reserve *reserve)
 
 	json_add_u64(root, "tai_unix_us", reserve->tai_unix_us);
 	json_add_u64(root, "serial", reserve->serial);
+	json_add_u64(root, "stopped_unix_us", reserve->stopped_unix_us);
 	return save(s, "reserve.json", root);
 }
 

@@ -51,8 +51,9 @@ struct state_identity {
 };
 
 struct state_reserve {
-	uint64_t tai_unix_us; /* handshake time stamps up to here may have been used */
-	uint64_t serial;      /* serials of our disco fields up to here may have been used */
+	uint64_t tai_unix_us;	  /* handshake time stamps up to here may have been used */
+	uint64_t stopped_unix_us; /* when the last process ended of its own accord; 0: it crashed */
+	uint64_t serial;	  /* serials of our disco fields up to here may have been used */
 };
 
 struct state_map {
