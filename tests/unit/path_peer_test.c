@@ -871,6 +871,24 @@ TEST(a_late_timer_of_ours_is_no_silence_of_the_path)
 	free(w);
 }
 
+TEST(a_stall_in_the_middle_of_a_question_does_not_answer_it)
+{
+	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+	struct node *n = &w->node[0];
+	const struct liveness *live = &n->p.path[n->p.in_use].live;
+
+	w->cut[0] = w->cut[1] = true;
+	while (live->asked < 2)
+		run(w, MS);
+	w->now_us += 3 * US_PER_S;
+	path_peer_on_deadline(&n->p, &n->traffic, w->now_us, &w->actions);
+	carry_out(w, 0);
+	CHECK(live->state == PATH_UP && live->asked >= 2);
+	run(w, 100 * MS);
+	CHECK(live->state == PATH_SUSPECT);
+	free(w);
+}
+
 /* ---- what strangers and liars can do ---- */
 
 struct lone {
