@@ -48,21 +48,6 @@ void human_ms(double ms, char out[static HUMAN_LEN])
 		snprintf(out, HUMAN_LEN, "%.1f s", ms / MS_PER_S);
 }
 
-void human_bytes(uint64_t bytes, char out[static HUMAN_LEN])
-{
-	static const char *const units[] = {"kB", "MB", "GB", "TB", "PB", "EB"};
-	double value = (double)bytes;
-	size_t unit = 0;
-
-	if (bytes < 1000) {
-		snprintf(out, HUMAN_LEN, "%llu B", (unsigned long long)bytes);
-		return;
-	}
-	for (value /= 1000; value >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
-		value /= 1000;
-	snprintf(out, HUMAN_LEN, "%.1f %s", value, units[unit]);
-}
-
 int human_time_parse(const char *text, uint64_t *unix_us)
 {
 	struct tm tm = {0};

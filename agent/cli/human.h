@@ -1,5 +1,5 @@
 /*
- * human: figures as a tired person reads them: ages, durations, milliseconds, bytes, times of day.
+ * human: figures as a tired person reads them: ages, durations, milliseconds, times of day.
  * Pure text; the zone is passed in by the environment (localtime) alone.
  */
 #ifndef WARREN_HUMAN_H
@@ -16,8 +16,6 @@ enum { HUMAN_LEN = 32 };
 void human_duration(uint64_t us, char out[static HUMAN_LEN]);
 /* "0.8 ms", "23 ms", "1.2 s". */
 void human_ms(double ms, char out[static HUMAN_LEN]);
-/* "812 B", "14.2 kB", "3.1 GB" (powers of 1000). */
-void human_bytes(uint64_t bytes, char out[static HUMAN_LEN]);
 
 /* What clock_rfc3339 writes, back to microseconds since 1970. -EBADMSG otherwise. */
 MUST_CHECK int human_time_parse(const char *text, uint64_t *unix_us);

@@ -35,20 +35,6 @@ TEST(round_trips_keep_a_decimal_where_it_matters)
 	CHECK_STR(out, "1.2 s");
 }
 
-TEST(bytes_go_by_thousands)
-{
-	char out[HUMAN_LEN];
-
-	human_bytes(999, out);
-	CHECK_STR(out, "999 B");
-	human_bytes(14200, out);
-	CHECK_STR(out, "14.2 kB");
-	human_bytes(999960, out);
-	CHECK_STR(out, "1.0 MB");
-	human_bytes(UINT64_MAX, out);
-	CHECK_STR(out, "18.4 EB");
-}
-
 TEST(reads_the_times_that_the_documents_carry)
 {
 	uint64_t us;
