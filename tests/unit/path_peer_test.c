@@ -71,6 +71,7 @@ struct wire {
 	bool cut[2]; /* direct packets towards node i are lost */
 	bool relay_dead[3];
 	unsigned loss_permille;
+	bool loses_notices;
 	uint32_t dice;
 	struct node node[2];
 	struct flight flight[FLIGHT_MAX];
@@ -206,6 +207,8 @@ static void run_action(struct wire *w, int from, const struct path_action *a)
 	case PATH_SEND_CALL_ME_MAYBE:
 	case PATH_SEND_NOTICE:
 		n->serial++;
+		if (a->kind == PATH_SEND_NOTICE && w->loses_notices)
+			return;
 		f = carry(w, from, &a->way);
 		if (!f)
 			return;
@@ -620,6 +623,23 @@ TEST(a_cut_of_one_direction_is_no_slower)
 	{
 		check_cut(rtt_us, true, false);
 		check_cut(rtt_us, false, true);
+	}
+}
+
+/* What a ping reports is enough for the other side to see that it is not heard. */
+TEST(a_cut_of_one_direction_needs_no_notice)
+{
+	EACH_RTT(rtt_us)
+	{
+		struct wire *w = wire_typing(rtt_us, BY_ADDRESS_AND_PORT);
+
+		w->loses_notices = true;
+		w->cut[0] = true; /* echoes are lost, keys arrive */
+		run(w, 200 * MS + 4 * rtt_us);
+		CHECK(path_peer_choice(&w->node[1].p)->copy.kind == WAY_RELAY);
+		run(w, 2 * US_PER_S);
+		CHECK(longest_gap_us(w) <= silence_bound_us(rtt_us));
+		free(w);
 	}
 }
 
