@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Numbers are reserved in the store this far ahead, so that a crash gives none twice. */
-enum { NUMBERS_AHEAD = 1 << 20, NUMBERS_LOW = 1 << 16, LOG_CAPACITY = 1 << 16 };
+enum { NUMBERS_AHEAD = 1 << 20, NUMBERS_LOW = 1 << 16, REMOVALS_LOGGED = CONTROL_MAX_PEERS };
 
 void coordinator_node_str(const struct node *n, char out[static AUDIT_WHO_LEN])
 {
@@ -292,7 +292,7 @@ static int load_numbers(struct coordinator *c, const uint8_t *random, char *erro
 	    put_number(c, "map_number", first + NUMBERS_AHEAD) != 0 ||
 	    get_number(c, "next_node_id", &next_node, &found) != 0)
 		return store_failed(c, error);
-	c->netmap = netmap_new(first, LOG_CAPACITY);
+	c->netmap = netmap_new(first, REMOVALS_LOGGED);
 	c->numbers_reserved = first + NUMBERS_AHEAD;
 	c->next_node_id = (uint32_t)next_node;
 	c->next_token_id = 1;

@@ -3,11 +3,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
+struct removal {
+	uint64_t number;
+	uint32_t node_id;
+};
+
 struct netmap {
 	uint64_t number; /* of the last change */
 	uint64_t oldest; /* the lowest number from which deltas can be given */
+	uint64_t logged; /* removals ever; the next goes to logged % capacity */
 	size_t capacity;
-	uint32_t ring[]; /* the change `number` is at number % capacity */
+	struct removal ring[];
 };
 
 struct netmap *netmap_new(uint64_t first, size_t capacity)
@@ -26,12 +32,19 @@ void netmap_free(struct netmap *m)
 	free(m);
 }
 
-uint64_t netmap_log(struct netmap *m, uint32_t node_id)
+uint64_t netmap_next(struct netmap *m)
 {
-	m->number++;
-	m->ring[m->number % m->capacity] = node_id;
-	if (m->number - m->oldest > m->capacity)
-		m->oldest = m->number - m->capacity;
+	return ++m->number;
+}
+
+uint64_t netmap_log_removal(struct netmap *m, uint32_t node_id)
+{
+	struct removal *place = &m->ring[m->logged % m->capacity];
+
+	if (m->logged >= m->capacity && place->number > m->oldest)
+		m->oldest = place->number; /* who holds that number has heard of it */
+	*place = (struct removal){.number = ++m->number, .node_id = node_id};
+	m->logged++;
 	return m->number;
 }
 
@@ -47,29 +60,20 @@ uint64_t netmap_number(const struct netmap *m)
 	return m->number;
 }
 
-static int by_id(const void *a, const void *b)
-{
-	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-
-	return (left > right) - (left < right);
-}
-
-int netmap_since(const struct netmap *m, uint64_t number, uint32_t **ids, size_t *count)
+int netmap_removed_since(const struct netmap *m, uint64_t number, uint32_t **ids, size_t *count)
 {
 	if (number < m->oldest || number > m->number)
 		return -ESTALE;
 
-	size_t n = (size_t)(m->number - number), kept = 0;
+	size_t held = m->logged < m->capacity ? (size_t)m->logged : m->capacity, n = 0;
+	while (n < held && m->ring[(m->logged - 1 - n) % m->capacity].number > number)
+		n++;
 	uint32_t *list = calloc(n + 1, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		list[i] = m->ring[(number + 1 + i) % m->capacity];
-	qsort(list, n, sizeof(*list), by_id);
-	for (size_t i = 0; i < n; i++)
-		if (i == 0 || list[i] != list[i - 1])
-			list[kept++] = list[i];
+		list[i] = m->ring[(m->logged - n + i) % m->capacity].node_id;
 	*ids = list;
-	*count = kept;
+	*count = n;
 	return 0;
 }

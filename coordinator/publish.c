@@ -96,10 +96,11 @@ static void send_delta(void *arg, struct node *viewer)
 	d->c->counters.changes_sent++;
 }
 
-void publish_node(struct coordinator *c, const struct node *n)
+void publish_node(struct coordinator *c, struct node *n)
 {
 	coordinator_reserve_numbers(c);
-	struct delta d = {.c = c, .subject = n, .number = netmap_log(c->netmap, n->id)};
+	n->changed = netmap_next(c->netmap);
+	struct delta d = {.c = c, .subject = n, .number = n->changed};
 
 	sight_each_candidate(c->policy, c->registry, n, send_delta, &d);
 	free(d.text);
@@ -119,7 +120,7 @@ static void send_removal(void *arg, struct node *viewer)
 void publish_removal(struct coordinator *c, const struct node *n)
 {
 	coordinator_reserve_numbers(c);
-	struct delta d = {.c = c, .subject = n, .number = netmap_log(c->netmap, n->id)};
+	struct delta d = {.c = c, .subject = n, .number = netmap_log_removal(c->netmap, n->id)};
 	uint32_t id = n->id;
 	struct control_message m = {.type = CONTROL_MAP,
 				    .map = {.number = d.number, .removed = &id, .n_removed = 1}};
@@ -135,6 +136,7 @@ void publish_removal(struct coordinator *c, const struct node *n)
 struct map_maker {
 	const struct coordinator *c;
 	const struct node *viewer;
+	uint64_t since;		/* nodes that did not change after it are left out */
 	struct control_map map; /* grows; the lists are owned */
 	size_t peers_cap;
 };
@@ -162,56 +164,33 @@ static void see(void *arg, struct node *other)
 	struct map_maker *maker = arg;
 	struct sight sight;
 
-	if (sight_of(maker->c->policy, maker->viewer, other, &sight))
+	if (other->changed >= maker->since &&
+	    sight_of(maker->c->policy, maker->viewer, other, &sight))
 		add_peer(maker, other, &sight);
 }
 
-/* The nodes that changed since: those in sight as they are now, the others as gone. */
-static void add_changed(struct map_maker *maker, uint32_t *ids, size_t count)
+/* Makes it a delta from number on; false where a full map is due. Who is in sight stays so until it
+ * is removed or the policy changes, and then numbers from before are too old. */
+static bool start_delta(struct map_maker *maker, uint64_t epoch, uint64_t number)
 {
 	struct control_map *map = &maker->map;
 
-	map->removed = ids;
-	for (size_t i = 0; i < count; i++) {
-		const struct node *other = registry_find_id(maker->c->registry, ids[i]);
-		struct sight sight;
-
-		if (other == maker->viewer)
-			continue;
-		if (other && sight_of(maker->c->policy, maker->viewer, other, &sight))
-			add_peer(maker, other, &sight);
-		else
-			ids[map->n_removed++] = ids[i]; /* never overtakes i */
-	}
-}
-
-/* The ids that changed since, or false where a full map is due. */
-static bool find_changed(const struct coordinator *c, uint64_t epoch, uint64_t number,
-			 uint32_t **ids, size_t *count)
-{
-	if (epoch != c->epoch || netmap_since(c->netmap, number, ids, count) != 0)
+	if (epoch != maker->c->epoch ||
+	    netmap_removed_since(maker->c->netmap, number, &map->removed, &map->n_removed) != 0)
 		return false;
-	if (*count <= CONTROL_MAX_PEERS)
-		return true;
-	free(*ids);
-	return false;
+	maker->since = number + 1;
+	return true;
 }
 
 void publish_map_to(struct coordinator *c, struct node_session *s, uint64_t epoch, uint64_t number)
 {
 	struct map_maker maker = {
 		.c = c, .viewer = s->node, .map = {.number = netmap_number(c->netmap)}};
-	uint32_t *ids;
-	size_t count;
 
-	if (find_changed(c, epoch, number, &ids, &count)) {
-		add_changed(&maker, ids, count);
-		c->counters.maps_delta++;
-	} else {
-		maker.map.full = true;
-		sight_each_candidate(c->policy, c->registry, s->node, see, &maker);
-		c->counters.maps_full++;
-	}
+	maker.map.full = !start_delta(&maker, epoch, number);
+	c->counters.maps_full += maker.map.full;
+	c->counters.maps_delta += !maker.map.full;
+	sight_each_candidate(c->policy, c->registry, s->node, see, &maker);
 	struct control_message m = {.type = CONTROL_MAP, .map = maker.map};
 	publish_message(c, s, &m);
 	free(maker.map.peers);

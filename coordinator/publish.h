@@ -12,7 +12,7 @@
 #include "coordinator/node_session.h"
 
 /* n joined or changed. */
-void publish_node(struct coordinator *c, const struct node *n);
+void publish_node(struct coordinator *c, struct node *n);
 /* n goes: to be called before it leaves the registry. */
 void publish_removal(struct coordinator *c, const struct node *n);
 /* The policy changed: every session gets a full map. */

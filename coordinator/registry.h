@@ -33,6 +33,7 @@ struct node {
 	struct control_endpoints endpoints;
 	uint32_t home_region;
 	bool online;
+	uint64_t changed; /* map number of its last change; 0 until one since the start */
 
 	struct node_session *session; /* borrowed; NULL while offline */
 	size_t place;		      /* in its owner's list; the registry's own */

@@ -101,6 +101,14 @@ static int fail(struct store_sqlite *s)
 	return -EIO;
 }
 
+/* SQLite's findings may have several lines; an error of ours has one. */
+static void make_one_line(char *text)
+{
+	for (; *text; text++)
+		if (*text == '\n')
+			*text = ' ';
+}
+
 /* ---- binding and reading ---- */
 
 static void bind_text(sqlite3_stmt *q, int at, const char *text)
@@ -679,6 +687,7 @@ static int check_whole(struct store_sqlite *s)
 	else if (strcmp((const char *)sqlite3_column_text(q, 0), "ok") != 0) {
 		snprintf(s->failure, sizeof(s->failure), "it is damaged (%s)",
 			 (const char *)sqlite3_column_text(q, 0));
+		make_one_line(s->failure);
 		err = -EIO;
 	}
 	sqlite3_finalize(q);
