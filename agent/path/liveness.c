@@ -133,6 +133,37 @@ static uint32_t ahead(uint32_t a, uint32_t b)
 	return (int32_t)(a - b) > 0 ? a - b : 0;
 }
 
+/* The report shows something that the one before it did not. */
+static void note_progress(struct liveness *l, const struct liveness_sent *sent, uint32_t data_heard,
+			  uint64_t now_us)
+{
+	/* What never arrives is at least what is missing of the old, at most of all. */
+	int32_t least = (int32_t)(sent->data_before - data_heard);
+	int32_t most = (int32_t)(sent->data - data_heard);
+
+	if (!l->has_level || l->level > most)
+		l->level = most;
+	if (l->level < least)
+		l->level = least;
+	l->has_level = sent->counts_tell;
+	l->progress_us = now_us;
+	l->data_at_progress = sent->data;
+	l->number_at_progress = sent->number;
+}
+
+static uint32_t missing_data(const struct liveness *l, const struct liveness_sent *sent,
+			     uint32_t data_heard)
+{
+	if (!sent->counts_tell)
+		return 0;
+	uint32_t since_progress = ahead(sent->data_before, l->data_at_progress);
+	int32_t deficit = (int32_t)(sent->data_before - data_heard);
+	uint32_t beyond_level =
+		l->has_level && deficit > l->level ? (uint32_t)(deficit - l->level) : 0;
+
+	return since_progress > beyond_level ? since_progress : beyond_level;
+}
+
 bool liveness_on_report(struct liveness *l, uint32_t number, uint32_t data_heard,
 			const struct liveness_sent *sent, uint64_t now_us)
 {
@@ -144,14 +175,18 @@ bool liveness_on_report(struct liveness *l, uint32_t number, uint32_t data_heard
 		if (number <= sent->number)
 			l->reported_number = number;
 		l->reported_data = data_heard;
-		l->progress_us = now_us;
-		l->data_at_progress = sent->data;
-		l->number_at_progress = sent->number;
+		note_progress(l, sent, data_heard, now_us);
 		return true;
 	}
-	uint32_t missing = ahead(sent->data_before, l->data_at_progress) +
+	uint32_t missing = missing_data(l, sent, data_heard) +
 			   ahead(sent->number_before, l->number_at_progress);
 	return missing < MISSING_TO_DOUBT;
+}
+
+void liveness_recount(struct liveness *l, uint32_t data_sent)
+{
+	l->data_at_progress = data_sent;
+	l->has_level = false;
 }
 
 bool liveness_on_deadline(struct liveness *l, uint64_t now_us)

@@ -37,6 +37,9 @@ struct liveness { /* all zero: PROBING, nothing heard */
 	uint64_t progress_us;	   /* when a report last showed something new; 0: no report yet */
 	uint32_t data_at_progress; /* our count of data packets then */
 	uint32_t number_at_progress;
+	/* Packets that never arrive, lost long ago: only what is missing beyond them is news. */
+	int32_t level;
+	bool has_level;
 	uint64_t rtt_us; /* bound of the RTT, for every threshold here; 0: unknown */
 };
 
@@ -67,6 +70,7 @@ void liveness_forgive(struct liveness *l, uint64_t late_us, uint64_t now_us);
 struct liveness_sent {
 	uint32_t number, number_before; /* of our pings */
 	uint32_t data, data_before;	/* data packets, by this kind of way */
+	bool counts_tell; /* no copies went by another way, which the peer would not count */
 };
 
 /* A report of the peer: highest number heard of our pings on this way, data packets heard by this
@@ -74,6 +78,9 @@ struct liveness_sent {
  * our last one say nothing (the peer sees two ways of ours as one) and are left aside. */
 bool liveness_on_report(struct liveness *l, uint32_t number, uint32_t data_heard,
 			const struct liveness_sent *sent, uint64_t now_us);
+
+/* From here on counts tell again: what was sent until now is told by none. */
+void liveness_recount(struct liveness *l, uint32_t data_sent);
 
 /* Moves on where time alone decides. True where the state changed. */
 bool liveness_on_deadline(struct liveness *l, uint64_t now_us);

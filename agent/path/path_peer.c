@@ -615,7 +615,7 @@ void path_peer_on_deadline(struct path_peer *p, const struct path_traffic *traff
 		struct path *cur = &p->path[p->in_use];
 
 		if (p->polled_us < p->alone_us && now_us >= p->alone_us)
-			cur->live.data_at_progress = traffic->kind[cur->way.kind].data_sent;
+			liveness_recount(&cur->live, traffic->kind[cur->way.kind].data_sent);
 		ask_when_unanswered(p, now_us, out);
 	}
 	p->polled_us = now_us;

@@ -87,10 +87,8 @@ bool path_report_accept(struct path_peer *p, int slot, const struct path_report 
 		.number = path->number,
 		.number_before = number_until(p, slot, before_us),
 		.data = data_sent,
-		.data_before =
-			now_us < p->alone_us
-				? path->live.data_at_progress /* copies are not counted there */
-				: sent_until(&p->marks[path->way.kind], before_us, data_sent),
+		.data_before = sent_until(&p->marks[path->way.kind], before_us, data_sent),
+		.counts_tell = now_us >= p->alone_us,
 	};
 	uint32_t reported = path->live.reported_number;
 	bool hears_us = liveness_on_report(&path->live, r->heard, r->data_heard, &sent, now_us);

@@ -110,11 +110,18 @@ TEST(hearing_the_peer_proves_its_direction_only)
 TEST(a_report_without_progress_over_two_packets_means_unheard)
 {
 	struct liveness l = up_with_rtt(20 * MS);
-	struct liveness_sent s = {.number = 5, .number_before = 4, .data = 100, .data_before = 95};
+	struct liveness_sent s = {.number = 5,
+				  .number_before = 4,
+				  .data = 100,
+				  .data_before = 95,
+				  .counts_tell = true};
 
 	CHECK(liveness_on_report(&l, 5, 100, &s, t0)); /* the first one sets the level */
-	s = (struct liveness_sent){
-		.number = 6, .number_before = 5, .data = 110, .data_before = 101};
+	s = (struct liveness_sent){.number = 6,
+				   .number_before = 5,
+				   .data = 110,
+				   .data_before = 101,
+				   .counts_tell = true};
 	CHECK(liveness_on_report(&l, 5, 100, &s, t0 + 50 * MS)); /* one missing: may be loss */
 	s.data_before = 102;
 	CHECK(!liveness_on_report(&l, 5, 100, &s, t0 + 60 * MS));
@@ -138,11 +145,45 @@ TEST(numbers_that_we_never_sent_are_left_aside)
 TEST(counts_may_wrap)
 {
 	struct liveness l = up_with_rtt(20 * MS);
-	struct liveness_sent s = {.data = UINT32_MAX, .data_before = UINT32_MAX - 3};
+	struct liveness_sent s = {
+		.data = UINT32_MAX, .data_before = UINT32_MAX - 3, .counts_tell = true};
 
 	CHECK(liveness_on_report(&l, 0, UINT32_MAX - 1, &s, t0));
-	s = (struct liveness_sent){.data = 9, .data_before = 4};
+	s = (struct liveness_sent){.data = 9, .data_before = 4, .counts_tell = true};
 	CHECK(liveness_on_report(&l, 0, 3, &s, t0 + 100 * MS)); /* progress over the wrap */
-	s = (struct liveness_sent){.data = 30, .data_before = 20};
+	s = (struct liveness_sent){.data = 30, .data_before = 20, .counts_tell = true};
 	CHECK(!liveness_on_report(&l, 0, 3, &s, t0 + 200 * MS));
+}
+
+TEST(what_an_earlier_report_covered_is_not_missing)
+{
+	struct liveness l = up_with_rtt(20 * MS);
+	struct liveness_sent s = {.data = 100, .data_before = 90, .counts_tell = true};
+
+	CHECK(liveness_on_report(&l, 0, 99, &s, t0)); /* a burst of ten, heard but for one */
+	s.data_before = 100;
+	CHECK(liveness_on_report(&l, 0, 99, &s, t0 + 250 * MS)); /* then nothing more was sent */
+}
+
+TEST(what_was_lost_long_ago_is_not_news)
+{
+	struct liveness l = up_with_rtt(20 * MS);
+	struct liveness_sent s = {.data = 100, .data_before = 100, .counts_tell = true};
+
+	CHECK(liveness_on_report(&l, 0, 60, &s, t0)); /* forty were lost before */
+	s = (struct liveness_sent){.data = 103, .data_before = 101, .counts_tell = true};
+	CHECK(liveness_on_report(&l, 0, 61, &s, t0 + 50 * MS));
+	CHECK(liveness_on_report(&l, 0, 61, &s, t0 + 60 * MS));
+	s.data_before = 103;
+	CHECK(!liveness_on_report(&l, 0, 61, &s, t0 + 110 * MS));
+}
+
+TEST(counts_say_nothing_while_copies_go_by_another_way)
+{
+	struct liveness l = up_with_rtt(20 * MS);
+	struct liveness_sent s = {.data = 100, .data_before = 90};
+
+	CHECK(liveness_on_report(&l, 0, 90, &s, t0));
+	s = (struct liveness_sent){.data = 150, .data_before = 140};
+	CHECK(liveness_on_report(&l, 0, 90, &s, t0 + 250 * MS));
 }
