@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/version.h"
+#include "coordinator/node_keys.h"
 #include "coordinator/publish.h"
 
 static const uint64_t hello_within_us = 10 * (uint64_t)US_PER_S;
@@ -150,99 +151,6 @@ void node_session_send_all_away(struct coordinator *c, const struct moment *now)
 	}
 }
 
-/* ---- keys ---- */
-
-enum key_news { KEY_SAME, KEY_NEW, KEY_UNSIGNED, KEY_STALE, KEY_FORGED };
-
-/* What an offered key is beside the one held, for this node's machine, name and owner. */
-static enum key_news judge_key(enum control_key_kind kind, const struct node *n,
-			       const struct control_key *held, const struct control_key *offered)
-{
-	bool same_key = public_key_equal(&held->key, &offered->key);
-	bool held_signed = control_key_is_signed(held);
-
-	if (!control_key_verify(kind, &n->machine_key, n->name, n->owner, offered)) {
-		bool unsigned_offer = !control_key_is_signed(offered);
-
-		if (same_key && held_signed && unsigned_offer)
-			return KEY_SAME;
-		return unsigned_offer ? KEY_UNSIGNED : KEY_FORGED;
-	}
-	if (offered->serial < held->serial || (offered->serial == held->serial && !same_key))
-		return held_signed ? KEY_STALE : KEY_NEW;
-	if (same_key && held_signed && offered->serial == held->serial)
-		return KEY_SAME;
-	return KEY_NEW;
-}
-
-/* Keeps both keys on disk and in memory. */
-static int keep_keys(struct coordinator *c, struct node *n, const struct control_key *node_key,
-		     const struct control_key *disco_key)
-{
-	const struct store_ops *ops = c->store->ops;
-	struct node changed = *n;
-
-	changed.node_key = *node_key;
-	changed.disco_key = *disco_key;
-	int err = ops->begin(c->store, true);
-	if (err == 0) {
-		err = ops->node_put(c->store, &changed);
-		if (err)
-			ops->rollback(c->store);
-		else
-			err = ops->commit(c->store);
-	}
-	if (err == 0)
-		err = registry_set_node_key(c->registry, n, node_key);
-	if (err == 0)
-		n->disco_key = *disco_key;
-	else
-		c->counters.store_failures++;
-	return err;
-}
-
-struct refusal {
-	enum control_error_code code;
-	const char *text;
-};
-
-static const struct refusal forged = {
-	CONTROL_BAD_SIGNATURE,
-	"the machine key did not sign this node or disco key for this name: restart warrend; if it "
-	"stays so, join anew"};
-static const struct refusal went_back = {
-	CONTROL_BAD_SIGNATURE,
-	"a key's serial went back: this machine runs from an old copy of its state; remove the "
-	"node and join anew"};
-static const struct refusal not_written = {
-	CONTROL_ERROR_OTHER,
-	"the coordinator could not write its store (disk full?): the same will work once it can"};
-
-/* Takes offered keys for n. foreign_ok: signatures may be for another name, as after a join that
- * gave another one; they are passed over then. NULL or why not. *news: something changed. */
-static const struct refusal *take_keys(struct coordinator *c, struct node *n,
-				       const struct control_key *node_key,
-				       const struct control_key *disco_key, bool foreign_ok,
-				       bool *news)
-{
-	enum key_news node = judge_key(CONTROL_NODE_KEY, n, &n->node_key, node_key);
-	enum key_news disco = judge_key(CONTROL_DISCO_KEY, n, &n->disco_key, disco_key);
-
-	*news = false;
-	if (node == KEY_FORGED || disco == KEY_FORGED)
-		return foreign_ok ? NULL : &forged;
-	if (node == KEY_STALE || disco == KEY_STALE)
-		return &went_back;
-	if (node == KEY_UNSIGNED || disco == KEY_UNSIGNED ||
-	    (node == KEY_SAME && disco == KEY_SAME))
-		return NULL;
-	*news = true;
-	return keep_keys(c, n, node == KEY_NEW ? node_key : &n->node_key,
-			 disco == KEY_NEW ? disco_key : &n->disco_key) == 0
-		       ? NULL
-		       : &not_written;
-}
-
 /* ---- where a node is ---- */
 
 /* What nobody could or should dial is left out: loopback, multicast, mesh addresses. */
@@ -328,18 +236,6 @@ static struct node new_node(const struct coordinator *c, const struct control_he
 	return n;
 }
 
-static bool are_keys_forged(const struct node *n)
-{
-	const struct control_key *keys[] = {&n->node_key, &n->disco_key};
-	static const enum control_key_kind kinds[] = {CONTROL_NODE_KEY, CONTROL_DISCO_KEY};
-
-	for (size_t i = 0; i < 2; i++)
-		if (control_key_is_signed(keys[i]) &&
-		    !control_key_verify(kinds[i], &n->machine_key, n->name, n->owner, keys[i]))
-			return true;
-	return false;
-}
-
 /* The node, its token and the next id, in one transaction. */
 static int write_join(struct coordinator *c, const struct node *n, const struct token *spent)
 {
@@ -362,16 +258,16 @@ static int write_join(struct coordinator *c, const struct node *n, const struct 
 	return ops->commit(c->store);
 }
 
-static const struct refusal *join_new(struct coordinator *c, const struct control_hello *h,
-				      const struct join_verdict *v, const struct moment *now,
-				      struct node **out)
+static const struct node_refusal *join_new(struct coordinator *c, const struct control_hello *h,
+					   const struct join_verdict *v, const struct moment *now,
+					   struct node **out)
 {
-	static const struct refusal full = {CONTROL_FULL, "this mesh has no address left"};
+	static const struct node_refusal full = {CONTROL_FULL, "this mesh has no address left"};
 	struct node n = new_node(c, h, v, now);
 	struct token spent = *v->token;
 
-	if (are_keys_forged(&n))
-		return &forged;
+	if (!node_keys_are_honest(&n))
+		return &node_refusal_forged;
 	if (ipam_take(&c->ipam, &n.v4, &n.v6) != 0)
 		return &full;
 	if (!spent.reusable)
@@ -379,7 +275,7 @@ static const struct refusal *join_new(struct coordinator *c, const struct contro
 	if (write_join(c, &n, &spent) != 0) {
 		ipam_release(&c->ipam, &n.v4);
 		c->counters.store_failures++;
-		return &not_written;
+		return &node_refusal_not_written;
 	}
 	if (registry_add(c->registry, &n, out) != 0)
 		abort(); /* judged before; only memory is left */
@@ -431,8 +327,7 @@ static void enter_joined(struct coordinator *c, struct node_session *s, struct n
 	if (n->session) {
 		struct node_session *old = n->session;
 
-		n->session = NULL; /* so that the others do not see it go */
-		old->node = NULL;
+		old->node = NULL; /* so that the others do not see it go */
 		node_session_refuse(c, old, CONTROL_REPLACED,
 				    "a newer session of this node took over", now);
 	}
@@ -451,7 +346,7 @@ static void on_hello(struct coordinator *c, struct node_session *s, const struct
 		     const struct moment *now)
 {
 	struct join_verdict v;
-	const struct refusal *no = NULL;
+	const struct node_refusal *no = NULL;
 	bool news;
 
 	if (!control_proof_verify(&h->machine_key, s->nonce, c->spki_hash, h->proof)) {
@@ -470,8 +365,8 @@ static void on_hello(struct coordinator *c, struct node_session *s, const struct
 	if (v.kind == JOIN_NEW)
 		no = join_new(c, h, &v, now, &n);
 	else
-		no = take_keys(c, n, &h->node_key, &h->disco_key, is_signed_for_another(h, n),
-			       &news);
+		no = node_keys_take(c, n, &h->node_key, &h->disco_key, is_signed_for_another(h, n),
+				    &news);
 	if (no) {
 		deny(c, s, h, no->code, no->text, now);
 		return;
@@ -491,8 +386,8 @@ static void on_keys(struct coordinator *c, struct node_session *s, const struct 
 {
 	char who[AUDIT_WHO_LEN];
 	bool news;
-	const struct refusal *no =
-		take_keys(c, s->node, &keys->node_key, &keys->disco_key, false, &news);
+	const struct node_refusal *no =
+		node_keys_take(c, s->node, &keys->node_key, &keys->disco_key, false, &news);
 
 	coordinator_node_str(s->node, who);
 	if (no) {

@@ -17,7 +17,6 @@
 #include "common/net/loop.h"
 #include "common/net/tcp.h"
 #include "common/net/tls.h"
-#include "common/net/websocket.h"
 #include "common/proto/invitation.h"
 #include "common/statefile.h"
 #include "coordinator/admin_api.h"
@@ -25,12 +24,13 @@
 #include "coordinator/coordinator.h"
 #include "coordinator/coordinator_metrics.h"
 #include "coordinator/manage.h"
+#include "coordinator/node_link.h"
 #include "coordinator/node_session.h"
 #include "coordinator/own_networks.h"
 #include "coordinator/store_sqlite.h"
 
 enum { PATH_LEN = 1024, HOST_LEN = 256, FILE_MAX = 1 << 20, BODY_MAX = 1 << 20 };
-enum { CONNS_MAX = 20000, SESSION_QUEUE_MAX = 16 << 20, DEFAULT_PORT = 8443, HTTPS_PORT = 443 };
+enum { CONNS_MAX = 20000, DEFAULT_PORT = 8443, HTTPS_PORT = 443 };
 
 static const uint64_t tick_us = 1 * (uint64_t)US_PER_S;
 static const uint64_t stop_within_us = 500 * (uint64_t)US_PER_MS;
@@ -52,108 +52,12 @@ struct server {
 	struct http_metrics *metrics;
 	struct loop_signals *signals;
 	struct loop_timer *tick, *stop;
-	struct link *links; /* a list */
-};
-
-/* One node's connection. */
-struct link {
-	struct server *server;
-	struct websocket *ws;
-	struct node_session *session; /* NULL once it ended */
-	struct link *next, *prev;
+	struct node_links links;
 };
 
 static struct moment moment_now(void)
 {
 	return (struct moment){clock_now_us(), clock_unix_us() / US_PER_MS};
-}
-
-/* ---- node sessions ---- */
-
-static void link_send(void *arg, const char *text, size_t len)
-{
-	struct link *link = arg;
-
-	/* A node that does not read what it is sent comes back and asks for what it missed. */
-	if (websocket_send_text(link->ws, text, len) == -ENOBUFS)
-		websocket_close(link->ws, WEBSOCKET_POLICY, "too slow");
-}
-
-static void link_close(void *arg, const char *reason)
-{
-	struct link *link = arg;
-
-	link->session = NULL;
-	websocket_close(link->ws, WEBSOCKET_NORMAL, reason);
-}
-
-static const struct coordinator_ops core_ops = {.send = link_send, .close = link_close};
-
-static void link_free(struct link *link)
-{
-	if (link->prev)
-		link->prev->next = link->next;
-	else
-		link->server->links = link->next;
-	if (link->next)
-		link->next->prev = link->prev;
-	websocket_free(link->ws);
-	free(link);
-}
-
-static void on_message(void *arg, bool text, const uint8_t *bytes, size_t len)
-{
-	struct link *link = arg;
-	struct moment now = moment_now();
-
-	if (text && link->session)
-		node_session_on_text(link->server->core, link->session, (const char *)bytes, len,
-				     &now);
-}
-
-static void on_closed(void *arg, unsigned code, const char *reason)
-{
-	struct link *link = arg;
-	struct moment now = moment_now();
-
-	(void)code, (void)reason;
-	if (link->session)
-		node_session_on_closed(link->server->core, link->session, &now);
-	link_free(link);
-}
-
-static const struct websocket_ops websocket_ops = {.on_message = on_message,
-						   .on_closed = on_closed};
-
-static void open_session(struct server *s, struct http_exchange *x)
-{
-	struct endpoint from = http_exchange_peer(x);
-	struct moment now = moment_now();
-	uint8_t nonce[CONTROL_NONCE_LEN];
-	char hex[2 * CONTROL_NONCE_LEN + 1], fields[128];
-
-	if (!websocket_is_upgrade(x)) {
-		http_reply_text(x, 426, "this is for nodes: a WebSocket upgrade\n");
-		return;
-	}
-	struct link *link = calloc(1, sizeof(*link));
-	if (!link)
-		abort();
-	struct websocket_config cfg = {.ops = &websocket_ops,
-				       .arg = link,
-				       .message_max = CONTROL_NODE_MESSAGE_MAX,
-				       .queue_max = SESSION_QUEUE_MAX};
-
-	randombytes_buf(nonce, sizeof(nonce));
-	hex_encode(nonce, sizeof(nonce), hex);
-	snprintf(fields, sizeof(fields), "Warren-Nonce: %s\r\n", hex);
-	link->server = s;
-	link->ws = websocket_server_new(x, &cfg, fields);
-	link->next = s->links;
-	if (link->next)
-		link->next->prev = link;
-	s->links = link;
-	link->session = node_session_open(s->core, link, &from, nonce, &now);
 }
 
 /* ---- the admin API ---- */
@@ -251,7 +155,7 @@ static void on_public_request(void *arg, struct http_exchange *x)
 	if (http_text_is(head->path, "/healthz"))
 		http_reply_text(x, 200, "ok\n");
 	else if (http_text_is(head->path, "/v1/session"))
-		open_session(s, x);
+		node_links_open(&s->links, s->core, x);
 	else if (http_text_is(head->path, "/v1/relay/admit") && is_post)
 		answer_admit(s, x);
 	else if (has_admin_key(s, head))
@@ -389,7 +293,7 @@ static int open_core(struct server *s)
 	uint8_t random[COORDINATOR_RANDOM_LEN];
 	char error[COORDINATOR_ERROR_LEN];
 	struct prefix v4, v6;
-	struct coordinator_config cfg = {.ops = &core_ops,
+	struct coordinator_config cfg = {.ops = &node_link_ops,
 					 .store = s->store,
 					 .unix_s = clock_unix_us() / US_PER_S,
 					 .random = random,
@@ -502,7 +406,7 @@ static void on_stop(void *arg)
 	s->listener = NULL;
 	node_session_send_all_away(s->core, &now);
 	coordinator_flush(s->core);
-	loop_timer_set(s->stop, s->links ? now.now_us + stop_within_us : now.now_us);
+	loop_timer_set(s->stop, s->links.first ? now.now_us + stop_within_us : now.now_us);
 }
 
 static void fill_metrics(void *arg, struct metric_page *page)
@@ -617,8 +521,7 @@ static int start(struct server *s)
 
 static void stop(struct server *s)
 {
-	while (s->links)
-		on_closed(s->links, 0, "");
+	node_links_close(&s->links);
 	http_metrics_free(s->metrics);
 	tcp_listener_free(s->listener);
 	admin_socket_free(s->admin);

@@ -431,6 +431,28 @@ TEST(publishes_a_renamed_node_once_it_has_signed_its_name)
 	end(&s);
 }
 
+TEST(refuses_keys_that_the_machine_did_not_sign)
+{
+	struct scene s;
+	char token[CONTROL_TOKEN_LEN];
+
+	start(&s);
+	make_token(&s, "dev", NULL, false, token);
+	struct fake *dev = fake_new(&s, 1, "dev", token);
+	dev->hello.node_key.sig[0] ^= 1;
+	say_hello(&s, dev);
+	expect_error(dev, CONTROL_BAD_SIGNATURE);
+	CHECK(registry_find_id(s.c->registry, 1) == NULL);
+	dev->hello.node_key.sig[0] ^= 1;
+	say_hello(&s, dev);
+	expect(dev, CONTROL_WELCOME);
+	node_session_on_closed(s.c, dev->session, &s.now);
+	dev->hello.disco_key.key.b[5] ^= 1;
+	say_hello(&s, dev);
+	expect_error(dev, CONTROL_BAD_SIGNATURE);
+	end(&s);
+}
+
 TEST(hands_a_node_to_its_newest_session)
 {
 	struct scene s;
