@@ -58,10 +58,12 @@ class Daemon:
         self.process = netns.Process(self.host, self.command(), self.log, self.environment())
 
     def stop(self, number=signal.SIGTERM):
-        return self.process.stop(number)
+        """Ends it on purpose; returns its exit status."""
+        process, self.process = self.process, None
+        return process.stop(number)
 
     def kill(self):
-        return self.process.stop(signal.SIGKILL)
+        return self.stop(signal.SIGKILL)
 
     def admin(self, program, *arguments, stdin=None):
         """Runs an admin command beside the daemon; returns its stdout."""
@@ -220,7 +222,7 @@ class Mesh:
 
     def __exit__(self, *_):
         for daemon in self.daemons():
-            if daemon.process and daemon.process.is_running():
+            if daemon.process:
                 daemon.kill()
             with contextlib.suppress(AttributeError, FileNotFoundError):
                 os.unlink(f"/var/run/wireguard/{daemon.tun}.sock")  # shared by all namespaces
@@ -228,8 +230,8 @@ class Mesh:
     def daemons(self):
         return [self.laptop, self.dev, *self.others, *self.relays.values(), self.coordinator]
 
-    def add_node(self, host, name, role):
-        node = Node(self, host, name, role)
+    def add_node(self, host, name, role, *options):
+        node = Node(self, host, name, role, *options)
         self.others.append(node)
         return node
 

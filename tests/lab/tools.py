@@ -62,7 +62,7 @@ def keys(lab, host, address, port=7007, every_ms=20, patience=20):
 
 def first_ping(lab, host, address, start_us=0, timeout=15, by="icmp", port=0, go_on=False):
     """first_ms counts from start_us, at_us is the clock's own. go_on: pings until result()."""
-    return Tool(lab, host, "firstping", address, port, "--by", by, "--start-us", start_us,
+    return Tool(lab, host, "firstping", address, 0 if by == "icmp" else port, "--by", by, "--start-us", start_us,
                 "--timeout", timeout, *(["--then", "go-on"] if go_on else []))
 
 

@@ -15,7 +15,7 @@ HOLD_PORT = ("import socket, time; s = socket.socket(socket.AF_INET6, socket.SOC
              "s.bind(('::', 5555)); print('held', flush=True); time.sleep(60)")
 
 
-def up(node, invitation, timeout=20):
+def up(node, invitation, timeout=45):
     """`warren up -` as one types it: exit status and what stood on stderr."""
     done = subprocess.run(netns.inside(node.host, f"{node.mesh.build}/warren", "--socket",
                                        node.socket, "up", "-"),
@@ -39,7 +39,7 @@ def check_refused(case, what, answer, pattern):
     case.check(f"{what} is told as {text!r}", re.search(pattern, text, re.IGNORECASE))
 
 
-@scenario("mistakes/invitations", timeout=90)
+@scenario("mistakes/invitations", timeout=120)
 def invitations(case):
     """A wrong, used or expired token, a wrong pin, a dead coordinator: up says so and exits 1."""
     with case.topology() as topo, case.mesh(topo) as m:
@@ -61,14 +61,16 @@ def invitations(case):
         check_refused(case, "a used token", up(node, good), "used")
         late = invite("later", "client")
         m.coordinator.kill()
-        check_refused(case, "a dead coordinator", up(node, late, 60), "coordinator|203.0.113.100")
+        check_refused(case, "a dead coordinator", up(node, late), "coordinator|203.0.113.100")
         case.check("the daemon died of it", node.process.is_running())
 
 
 def run_to_its_end(node, *before, timeout=10):
     """Runs the daemon's command, with others in front of it; exit status and stderr."""
+    invitation = node.mesh.coordinator.invite(node.name, node.role)
     done = subprocess.run(netns.inside(node.host, *before, *node.command()), text=True,
-                          capture_output=True, check=False, timeout=timeout)
+                          capture_output=True, check=False, timeout=timeout,
+                          env={**os.environ, "WARREN_COORDINATOR": invitation})
     return done.returncode, done.stderr.strip()
 
 
@@ -96,14 +98,13 @@ def start_up(case):
 
 @scenario("mistakes/port-in-use")
 def port_in_use(case):
-    """The wanted UDP port is another program's: a line that names it."""
-    with case.joined_mesh() as m:
+    """The wanted UDP port is another program's: exit 1 and a line that names it."""
+    with case.topology() as topo, case.mesh(topo) as m:
         holder = netns.Process("laptop2", ["/usr/bin/python3", "-c", HOLD_PORT],
                                f"{case.logs}/holder.log", stdout=subprocess.PIPE)
         holder.popen.stdout.readline()
-        node = m.add_node("laptop2", "guest", "client", "--port", "5555")
-        node.join()
-        mesh.wait_for("a line about port 5555", lambda: "5555" in read_log(node), timeout=5)
+        status, text = run_to_its_end(m.add_node("laptop2", "guest", "client", "--port", "5555"))
+        case.check(f"a taken port: exit {status}: {text!r}", status == 1 and "5555" in text)
         holder.stop(signal.SIGKILL)
 
 
