@@ -51,6 +51,7 @@ struct tls_conn {
 			     * be called back for directly */
 	struct event *linger;
 	bool reading, writing; /* what the two events are set to */
+	bool blocked;	       /* the socket took no more of what is queued */
 	bool paused;
 	bool read_wants_write, write_wants_read; /* TLS 1.3 key updates */
 	bool saw_empty;				 /* the reader has read until -EAGAIN */
@@ -207,7 +208,7 @@ static void rewatch(struct tls_conn *c)
 	if (c->state >= FAILED)
 		return;
 	bool read_on = !c->paused || c->write_wants_read || c->state == FINISHING;
-	bool write_on = (waiting(&c->out) > 0 && !c->write_wants_read) || c->read_wants_write;
+	bool write_on = (c->blocked && !c->write_wants_read) || c->read_wants_write;
 
 	watch(c, read_on, write_on);
 }
@@ -260,15 +261,17 @@ static int send_some(struct tls_conn *c, const uint8_t *bytes, size_t len, size_
 	return judge(c, rc, &c->write_wants_read, &wants_write) == 0 ? -EAGAIN : -EPIPE;
 }
 
-static void flush(struct tls_conn *c)
+/* Sends while at least `least` bytes wait and the socket takes them. */
+static void flush(struct tls_conn *c, size_t least)
 {
 	if (c->state != OPEN && c->state != FINISHING)
 		return;
-	c->write_wants_read = false;
-	while (waiting(&c->out) > 0) {
+	c->write_wants_read = c->blocked = false;
+	while (waiting(&c->out) >= least && waiting(&c->out) > 0) {
 		size_t sent = 0;
 
-		if (send_some(c, c->out.bytes + c->out.at, waiting(&c->out), &sent) != 0)
+		c->blocked = send_some(c, c->out.bytes + c->out.at, waiting(&c->out), &sent) != 0;
+		if (c->blocked)
 			break;
 		queue_take(&c->out, sent);
 		c->moved_us = clock_now_us();
@@ -293,8 +296,8 @@ int tls_conn_write2(struct tls_conn *c, const void *hdr, size_t hdr_len, const v
 	queue_append(&c->out, hdr, hdr_len);
 	queue_append(&c->out, body, len);
 	/* Full records need not wait for the round's end; a blocked socket is left alone. */
-	if (waiting(&c->out) >= RECORD_LEN && c->state == OPEN && !c->writing)
-		flush(c);
+	if (waiting(&c->out) >= RECORD_LEN && c->state == OPEN && !c->blocked)
+		flush(c, RECORD_LEN);
 	return 0;
 }
 
@@ -546,7 +549,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		handshake(c);
 		return;
 	case FINISHING:
-		flush(c);
+		flush(c, 1);
 		finish_if_sent(c);
 		if (c->sent_end)
 			discard(c);
@@ -560,7 +563,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	bool may_read = (what & EV_READ) || c->read_wants_write;
 	bool may_write = (what & EV_WRITE) || c->write_wants_read;
 	if (may_write) {
-		flush(c);
+		flush(c, 1);
 		if (!call_drained(c))
 			return;
 	}
@@ -578,8 +581,8 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
 		call_closed(c);
 		return;
 	}
-	if (!c->writing) /* otherwise the socket is full, and its event goes on */
-		flush(c);
+	if (!c->blocked) /* otherwise the socket is full, and its event goes on */
+		flush(c, 1);
 	finish_if_sent(c);
 	if (!call_drained(c))
 		return;
