@@ -529,6 +529,7 @@ int engine_new(const struct engine_config *config, struct engine **out)
 	engine->fwmark = config->fwmark;
 	engine->secret = config->secret;
 	engine->tun.fd = -1;
+	engine->lane.epoll_fd = engine->lane.mailbox.fd = -1;
 	engine->is_stopped = true;
 
 	int err = make_view(engine, config);
@@ -571,18 +572,20 @@ void engine_free(struct engine *engine)
 {
 	if (!engine)
 		return;
-	bool had_lane = !engine->is_stopped || engine->lane.to_main;
-
 	engine_stop(engine);
 	while (engine->first)
 		engine_peer_remove(engine->first);
+	while (engine->leaving) { /* no lane is left to say so */
+		struct engine_peer *peer = engine->leaving;
+
+		engine->leaving = peer->next;
+		engine_peer_free(peer);
+	}
 	wg_device_free(engine->device);
 	quiet_wipe(&engine->view.quiet);
 	free_events(engine);
-	if (had_lane) {
-		free(engine->lane.save_buf);
-		lane_wipe(&engine->lane);
-	}
+	free(engine->lane.save_buf);
+	lane_wipe(&engine->lane);
 	allowed_ips_free(engine->routes);
 	allowed_ips_snapshot_free(atomic_load(&engine->view.routes));
 	index_table_free(engine->view.indices);

@@ -39,6 +39,7 @@ struct engine {
 	struct lane_view view;
 	struct lane lane;
 	struct engine_peer *first, *last;
+	struct engine_peer *leaving; /* removed, until the lane let go; linked by next */
 	uint64_t handshake_drops;
 	struct event *on_mail, *on_ring;
 	struct loop_timer *device_timer, *reclaim_timer;

@@ -102,16 +102,25 @@ void engine_peer_remove(struct engine_peer *peer)
 	peer->wg = NULL;
 	engine_do_effects(engine);
 	choice_withdraw(&peer->lane.choice, &engine->view.quiet);
-	if (engine->is_stopped)
-		quiet_retire(&engine->view.quiet, peer, engine_peer_free);
-	else
-		engine_peer_post(peer, LANE_LEAVE);
+	peer->next = engine->leaving;
+	engine->leaving = peer;
+	engine_peer_post(peer, LANE_LEAVE);
+}
+
+static void stop_leaving(struct engine_peer *peer)
+{
+	struct engine_peer **at = &peer->engine->leaving;
+
+	while (*at != peer)
+		at = &(*at)->next;
+	*at = peer->next;
 }
 
 void engine_peer_on_left(struct engine_peer *peer)
 {
 	/* Records that name it were pushed before the lane's word: they are still in the ring. */
 	engine_read_all_records(peer->engine);
+	stop_leaving(peer);
 	engine_retire(peer->engine, peer, engine_peer_free);
 }
 

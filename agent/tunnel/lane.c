@@ -321,5 +321,6 @@ void lane_wipe(struct lane *lane)
 	mailbox_close(&lane->mailbox);
 	if (lane->epoll_fd >= 0)
 		close(lane->epoll_fd);
-	lane->epoll_fd = -1;
+	memset(lane, 0, sizeof(*lane));
+	lane->epoll_fd = lane->mailbox.fd = -1;
 }

@@ -2,7 +2,7 @@
  * Two engines in one process, over loopback and over rings that stand for a relay. Socket pairs
  * stand for the TUNs: a datagram is a packet with its virtio header.
  */
-#include <poll.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -459,6 +459,27 @@ TEST(removing_a_peer_under_traffic_frees_it_and_stops_its_packets)
 		connect_both();
 		rest(25); /* initiations closer together than 20 ms are refused */
 	}
+	engine_peer_remove(b.peer); /* and the engine may end before the lane let go */
+	end();
+}
+
+TEST(a_port_that_is_taken_is_an_error_and_leaks_nothing)
+{
+	struct engine *second = NULL;
+	int pair[2];
+
+	start(false);
+	CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	struct tun tun = {.fd = pair[1], .name = "test"};
+	struct engine_config config = {
+		.base = base, .tun = &tun, .port = engine_port(a.engine), .ops = &ops};
+	CHECK_INT(engine_new(&config, &second), -EADDRINUSE);
+	CHECK_INT(engine_set_port(b.engine, engine_port(a.engine)), -EADDRINUSE);
+	config.port = 0;
+	tun.fd = -1; /* the lane does not come up */
+	CHECK(engine_new(&config, &second) < 0 && second == NULL);
+	close(pair[0]);
+	close(pair[1]);
 	end();
 }
 
