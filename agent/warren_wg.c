@@ -100,6 +100,8 @@ static int open_tun(struct program *p)
 		return fail(p->interface, "another process holds the interface", err);
 	if (err == -EPERM)
 		return fail(p->interface, "making an interface needs CAP_NET_ADMIN", err);
+	if (err == -EINVAL)
+		return fail(p->interface, "an interface of another kind has this name", err);
 	return err ? fail(p->interface, NULL, err) : 0;
 }
 

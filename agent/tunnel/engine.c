@@ -75,6 +75,7 @@ static void send_handshake(struct engine *engine, const struct wg_effect *effect
 
 static void set_current(struct engine *engine, struct engine_peer *peer, struct keypair *kp)
 {
+	assert(peer); /* an effect that always has one */
 	atomic_store(&peer->lane.keypair, kp);
 	if (!kp) {
 		engine_peer_post(peer, LANE_FORGET);
@@ -88,6 +89,7 @@ static void set_current(struct engine *engine, struct engine_peer *peer, struct 
 
 static void gave_up(struct engine *engine, struct engine_peer *peer)
 {
+	assert(peer);
 	engine_peer_post(peer, LANE_GIVE_UP);
 	if (engine->ops.on_handshake_failed)
 		engine->ops.on_handshake_failed(engine->arg, peer->user);
