@@ -86,6 +86,22 @@ static bool tell_status(struct relay_thread *rt, const struct relay_link *link)
 	return ring_push(rt->news, &news, sizeof(news), NULL, 0) == 0;
 }
 
+/* The earliest deadline of all; statuses that main could not take are told again soon. */
+static void arm(struct worker *w, uint64_t now_us)
+{
+	uint64_t due_us = US_NEVER;
+
+	for (size_t i = 0; i < w->n_links; i++) {
+		uint64_t link_us = relay_link_deadline_us(w->links[i]);
+
+		if (w->untold[i] && now_us + 20 * US_PER_MS < link_us)
+			link_us = now_us + 20 * US_PER_MS;
+		if (link_us < due_us)
+			due_us = link_us;
+	}
+	loop_timer_set(w->timer, due_us);
+}
+
 static void on_status(void *arg, struct relay_link *link)
 {
 	struct relay_thread *rt = arg;
@@ -94,6 +110,7 @@ static void on_status(void *arg, struct relay_link *link)
 	for (size_t i = 0; i < w->n_links; i++)
 		if (w->links[i] == link)
 			w->untold[i] = !tell_status(rt, link);
+	arm(w, clock_now_us()); /* a session that ended is due again soon */
 }
 
 /* Message types 1 to 4, three zero bytes behind (WireGuard paper, section 5.4). */
@@ -231,22 +248,6 @@ static void check_all(struct worker *w, uint64_t now_us)
 {
 	for (size_t i = 0; i < w->n_links; i++)
 		relay_link_check(w->links[i], now_us);
-}
-
-/* The earliest deadline of all; statuses that main could not take are told again soon. */
-static void arm(struct worker *w, uint64_t now_us)
-{
-	uint64_t due_us = US_NEVER;
-
-	for (size_t i = 0; i < w->n_links; i++) {
-		uint64_t link_us = relay_link_deadline_us(w->links[i]);
-
-		if (w->untold[i] && now_us + 20 * US_PER_MS < link_us)
-			link_us = now_us + 20 * US_PER_MS;
-		if (link_us < due_us)
-			due_us = link_us;
-	}
-	loop_timer_set(w->timer, due_us);
 }
 
 static void on_timer(void *arg, uint64_t now_us)
