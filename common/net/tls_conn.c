@@ -623,6 +623,8 @@ struct tls_conn *tls_conn_client(struct event_base *base, struct tls_context *ct
 	if (trust)
 		c->trust = *trust;
 	if (c->ssl) {
+		if (c->trust.kind == TLS_TRUST_AUTHORITIES)
+			tls_context_use_authorities(ctx);
 		SSL_set_connect_state(c->ssl);
 		if (set_names(c) != 0)
 			doom(c, "not a host name");

@@ -16,7 +16,8 @@ enum { PATH_LEN = 512, READ_BUFFER_LEN = 32 * 1024 };
 struct tls_context {
 	pthread_mutex_t lock; /* over ssl: connections of several threads, one that reloads */
 	SSL_CTX *ssl;
-	X509 *derp_cert; /* server: sent behind the chain, or NULL */
+	bool lacks_system; /* client: the system's authorities are not asked yet */
+	X509 *derp_cert;   /* server: sent behind the chain, or NULL */
 	char cert_file[PATH_LEN], key_file[PATH_LEN];
 	uint8_t spki[TLS_HASH_LEN], cert_hash[TLS_HASH_LEN];
 };
@@ -108,7 +109,6 @@ int tls_client_context_new(const char *ca_file, struct tls_context **out,
 {
 	SSL_CTX *ssl = new_ssl_ctx(TLS_client_method());
 
-	use_system_authorities(ssl);
 	if (ca_file && SSL_CTX_load_verify_file(ssl, ca_file) != 1) {
 		snprintf(error, TLS_ERROR_LEN, "cannot use authorities of %.128s: %s", ca_file,
 			 tls_library_reason());
@@ -121,7 +121,18 @@ int tls_client_context_new(const char *ca_file, struct tls_context **out,
 	SSL_CTX_set_cert_verify_callback(ssl, tls_conn_verify, NULL);
 	ERR_clear_error();
 	*out = new_context(ssl);
+	(*out)->lacks_system = true;
 	return 0;
+}
+
+void tls_context_use_authorities(struct tls_context *ctx)
+{
+	pthread_mutex_lock(&ctx->lock);
+	if (ctx->lacks_system)
+		use_system_authorities(ctx->ssl);
+	ctx->lacks_system = false;
+	pthread_mutex_unlock(&ctx->lock);
+	ERR_clear_error();
 }
 
 /* ---- server ---- */

@@ -11,6 +11,11 @@
 /* A connection's own SSL of the context, also while another thread reloads it. NULL: no memory. */
 SSL *tls_context_new_ssl(struct tls_context *ctx);
 
+/* Makes sure that a client context knows the system's authorities: on the first connection that
+ * asks them, since a bundle named by SSL_CERT_FILE costs 45 ms and a megabyte, and where all is
+ * pinned nobody does. */
+void tls_context_use_authorities(struct tls_context *ctx);
+
 /* SHA-256 over the certificate, or over its SubjectPublicKeyInfo. */
 MUST_CHECK int tls_hash_cert(const X509 *cert, uint8_t out[static TLS_HASH_LEN]);
 MUST_CHECK int tls_hash_spki(const X509 *cert, uint8_t out[static TLS_HASH_LEN]);
