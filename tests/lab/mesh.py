@@ -178,6 +178,12 @@ class Node(Daemon):
         status = self.status()
         return bool(status) and status["state"] == "online"
 
+    def leave_host(self):
+        """Ends it and takes its TUN away, which a stopped daemon leaves for the next one."""
+        self.stop()
+        netns.run(self.host, "ip", "link", "del", self.tun)
+        self.mesh.others.remove(self)
+
     def addresses(self):
         """Its addresses in the mesh: IPv4, IPv6."""
         if not self._addresses:

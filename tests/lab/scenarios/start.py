@@ -27,9 +27,8 @@ def start_once(m, number, direct):
     direct_ms = since_ms(node.started_us, straight.result()) if direct else None
     first_ms = since_ms(node.started_us, ping.result())
     seen = node.path(m.dev)[0]
-    node.stop()
+    node.leave_host()
     m.coordinator.remove_node(node.name)
-    m.others.remove(node)
     return first_ms, direct_ms, seen
 
 
