@@ -1,6 +1,6 @@
 """Two WireGuard implementations facing each other over a veth pair, each in a namespace of its own.
 
-  a: 10.99.0.1, inside 10.77.0.1 and fd77::1          b: 10.99.0.2, inside 10.77.0.2 and fd77::2
+  a: 10.99.0.1 and fd99::1, inside 10.77.0.1 and fd77::1          b: the same with 2
 
 Only a knows b's endpoint, so a starts the handshake. Interface names are the pair's own: their
 configuration sockets share one folder for all namespaces.
@@ -75,12 +75,12 @@ class End:
                 raise RuntimeError(f"{self.program} did not come up, see {self.process.log}")
             time.sleep(0.02)
 
-    def configure(self, other, psk, knows_endpoint):
+    def configure(self, other, psk, endpoint=None):
         peer = ["peer", other.public, "allowed-ips", f"10.77.0.{other.number}/32,fd77::{other.number}/128"]
         if psk:
             peer += ["preshared-key", "/dev/stdin"]
-        if knows_endpoint:
-            peer += ["endpoint", f"10.99.0.{other.number}:{PORT}"]
+        if endpoint:
+            peer += ["endpoint", f"{endpoint}:{PORT}"]
         wg("set", self.interface, "private-key", "/dev/stdin", "listen-port", str(PORT), text=self.secret)
         wg("set", self.interface, *peer, text=psk)
         netns.ip_batch_in(self.space, [
@@ -104,8 +104,9 @@ class End:
 class Pair:
     """`with Pair(name, program_a, program_b) as pair:` stands until its block ends."""
 
-    def __init__(self, name, program_a, program_b, with_psk=False):
+    def __init__(self, name, program_a, program_b, with_psk=False, by_v6=False):
         self.name = name
+        self.endpoint = "[fd99::2]" if by_v6 else "10.99.0.2"
         self.psk = wg("genpsk") if with_psk else None
         tag = f"{os.getpid() % 100000}{name}"
         self.a = End(name + "a", 1, program_a, f"wi{tag}a")
@@ -116,16 +117,27 @@ class Pair:
         netns.ip_batch([f"link add veth0 netns {netns.full_name(self.a.space)} type veth "
                         f"peer name veth0 netns {netns.full_name(self.b.space)}"])
         for end in (self.a, self.b):
-            netns.ip_batch_in(end.space, [f"addr add 10.99.0.{end.number}/24 dev veth0", "link set veth0 up"])
+            netns.ip_batch_in(end.space, [f"addr add 10.99.0.{end.number}/24 dev veth0",
+                                          f"addr add fd99::{end.number}/64 dev veth0 nodad",
+                                          "link set veth0 up"])
             end.start()
-        self.a.configure(self.b, self.psk, True)
-        self.b.configure(self.a, self.psk, False)
+        self.wait_for_wire()
+        self.a.configure(self.b, self.psk, self.endpoint)
+        self.b.configure(self.a, self.psk)
         return self
 
     def __exit__(self, *_):
         for end in (self.a, self.b):
             end.process.stop()
         netns.delete([netns.full_name(self.a.space), netns.full_name(self.b.space)])
+
+    def wait_for_wire(self):
+        """A fresh link has no IPv6 routes for a moment; a handshake lost to that costs 5 s."""
+        for _ in range(100):
+            if self.ping("fd99::2", 1):
+                return
+            time.sleep(0.02)
+        raise RuntimeError("no answer over the bare wire")
 
     def ping(self, address, count=3, interval=0.05):
         """Round trips in milliseconds, one for each answer."""

@@ -30,10 +30,10 @@ def find_programs():
     return {"warren": os.path.join(pair.BUILD, "warren-wg"), "go": go}, None
 
 
-def transfer(a, b, with_psk, programs):
-    """Handshake, ping and a gigabyte each way, IPv4 and IPv6."""
+def transfer(a, b, with_psk, by_v6, programs):
+    """Handshake, ping and a gigabyte each way, IPv4 and IPv6 inside."""
     rates = []
-    with pair.Pair("t", programs[a], programs[b], with_psk) as p:
+    with pair.Pair("t", programs[a], programs[b], with_psk, by_v6) as p:
         for address in ("10.77.0.2", "fd77::2"):
             if len(p.ping(address)) != 3:
                 raise RuntimeError(f"no answer from {address}")
@@ -75,6 +75,36 @@ def rekey(a, b, programs):
     if any(i["sum"]["bytes"] == 0 for i in report["intervals"]):
         raise RuntimeError("a second in which nothing was copied")
     return f"rekeyed after {later - first} s, longest gap between echoes {gap_s * 1000:.0f} ms"
+
+
+def one_for_each_interface(programs):
+    """A second warren-wg leaves the first one alone; each ends with its socket or its interface."""
+    program, name = programs["warren"], f"wo{os.getpid() % 100000}"
+    socket = os.path.join(pair.SOCKETS, name + ".sock")
+    netns.create(["o"])
+    try:
+        netns.run("o", program, name)  # in the background, and ready
+        pair.wg("show", name)
+        second = subprocess.run(netns.inside("o", program, "-f", name), stderr=subprocess.PIPE, check=False,
+                                text=True, timeout=5)
+        if second.returncode != 1 or len(second.stderr.splitlines()) != 1:
+            raise RuntimeError(f"the second one: exit {second.returncode}, {second.stderr!r}")
+        os.unlink(socket)
+        wait_until_gone(lambda: name in netns.run("o", "ip", "-br", "link"), "the interface")
+        netns.run("o", program, name)
+        netns.run("o", "ip", "link", "del", name)
+        wait_until_gone(lambda: os.path.exists(socket), "the socket")
+    finally:
+        netns.delete([netns.full_name("o")])
+    return "refused the second, ended with socket and interface"
+
+
+def wait_until_gone(is_there, what):
+    deadline = time.monotonic() + 3
+    while is_there():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{what} is still there")
+        time.sleep(0.05)
 
 
 def wg_quick(programs):
