@@ -211,6 +211,7 @@ class Mesh:
     def __init__(self, topo, work, laptop_options=(), dev_options=()):
         self.topo, self.work = topo, work
         self.build, self.logs = topo.build, topo.logs
+        os.makedirs(work, exist_ok=True)
         self.coordinator = Coordinator(self)
         self.relays = {region: Relay(self, region) for region in RELAY_HOSTS}
         self.laptop = Node(self, "laptop", "laptop", "client", *laptop_options)

@@ -45,6 +45,7 @@ class Case:
         self.strict, self.rtt_ms = strict, rtt_ms
         self.work = f"{logs}/state"
         self.rows, self.failures = [], []
+        self.meshes = 0
         shutil.rmtree(logs, ignore_errors=True)
         os.makedirs(self.work)
 
@@ -63,7 +64,8 @@ class Case:
         missing = mesh.missing_programs(self.build)
         if missing:
             raise Skip(f"{', '.join(missing)} not built")
-        return mesh.Mesh(topo, self.work, **options)
+        self.meshes += 1
+        return mesh.Mesh(topo, f"{self.work}/{self.meshes}", **options)
 
     @contextlib.contextmanager
     def joined_mesh(self, laptop_options=(), dev_options=(), **options):
@@ -141,29 +143,31 @@ def trouble(name, nat_kind="portrestricted", timeout=60):
     def register(function):
         @functools.wraps(function)
         def run(case):
-            with case.joined_mesh(nat_a=nat_kind, nat_b=nat_kind) as m:
-                repeat_trouble(function, case, m)
+            rates = [0]
+            if case.strict:
+                with case.joined_mesh(nat_a=nat_kind, nat_b=nat_kind) as m:
+                    rates = [0, half_of_what_the_path_carries(m)] * STRICT_RUNS
+            for rate in rates:
+                with case.joined_mesh(nat_a=nat_kind, nat_b=nat_kind) as m:
+                    trouble_once(function, case, m, rate)
         return scenario(name, strict_rtts_ms=STRICT_RTTS_MS, timeout=timeout)(run)
     return register
 
 
-def repeat_trouble(function, case, m):
-    rates = [0]
-    if case.strict:
-        rates = [0, half_of_what_the_path_carries(m)] * STRICT_RUNS
-    for rate in rates:
-        m.wait_for_path("direct")
-        typing = Typing(case, m, rate)
-        try:
-            typing.during("before", 1)
-            function(case, m, typing)
-        finally:
-            typing.discard()
+def trouble_once(function, case, m, rate):
+    m.wait_for_path("direct")
+    typing = Typing(case, m, rate)
+    try:
+        typing.during("before", 1)
+        function(case, m, typing)
+    finally:
+        typing.discard()
 
 
 def half_of_what_the_path_carries(m):
     """Bytes a second: half of what a copy gets by the slower of direct and relay, as the copy goes
     on by both."""
+    m.wait_for_path("direct")
     rates = [throughput(m)]
     m.topo.cut_udp()
     try:

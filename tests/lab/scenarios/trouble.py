@@ -47,17 +47,6 @@ def udp_cut_back(case, m, typing):
     cut(case, m, typing, "6.45-6.62 s", there=False)
 
 
-def revive(m, relay):
-    """Starts a relay again and waits until both nodes are with it."""
-    relay.start()
-
-    def connected(node):
-        status = node.status() or {"relays": []}
-        return any(r["region"] == relay.region and r["connected"] for r in status["relays"])
-    mesh.wait_for(f"both nodes to be back on {relay.name}",
-                  lambda: connected(m.laptop) and connected(m.dev), timeout=30, every=0.2)
-
-
 @trouble("relay-killed/while-direct")
 def relay_killed_while_direct(case, m, typing):
     """dev's home relay dies while the path is direct: nobody notices."""
@@ -66,8 +55,6 @@ def relay_killed_while_direct(case, m, typing):
     typing.during("killed", 3)
     typing.finish()
     case.hold("longest gap", typing.gap_ms("killed"), NO_STALL_MS)
-    if case.strict:
-        revive(m, relay)
 
 
 @trouble("relay-killed/while-on-it")
@@ -82,8 +69,6 @@ def relay_killed_while_on_it(case, m, typing):
     m.topo.restore_udp()
     typing.finish()
     case.hold("longest gap", typing.gap_ms("killed"), 600, rtts=4, peer="13.1-13.2 s; best 0.66 s")
-    if case.strict:
-        revive(m, relay)
 
 
 @trouble("nat-rebound")
