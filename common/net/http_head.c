@@ -301,7 +301,7 @@ static int parse_port(struct http_text text, uint16_t *out)
 
 static int parse_authority(struct http_text text, struct http_url *out)
 {
-	struct http_text host = text, port = {0};
+	struct http_text host, port;
 	struct ip_addr ip;
 
 	if (text.len > 0 && text.at[0] == '[') {

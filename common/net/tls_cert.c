@@ -56,8 +56,8 @@ static bool set_subject(X509 *cert, const char *name)
 {
 	X509_NAME *subject = X509_get_subject_name(cert);
 
-	return X509_NAME_add_entry_by_txt(subject, "CN", V_ASN1_UTF8STRING, (const uint8_t *)name, -1,
-					  -1, 0) == 1 &&
+	return X509_NAME_add_entry_by_txt(subject, "CN", V_ASN1_UTF8STRING, (const uint8_t *)name,
+					  -1, -1, 0) == 1 &&
 	       X509_set_issuer_name(cert, subject) == 1;
 }
 

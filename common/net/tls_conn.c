@@ -8,17 +8,15 @@
 #include <event2/event.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-#include <sodium.h>
 
 #include "common/clock.h"
+#include "common/net/byte_queue.h"
 #include "common/net/tls_internal.h"
 
 enum {
 	RECORD_LEN = 16 * 1024, /* RFC 8446 section 5.1: the most one record carries */
-	QUEUE_START = 4096,
 	QUEUE_LIMIT = 1024 * 1024,
-	REASON_LEN = 192,
+	REASON_LEN = TLS_PROBLEM_LEN,
 	LINGER_S = 2
 };
 
@@ -31,12 +29,6 @@ enum state {
 	CLOSED
 };
 
-/* Bytes from `at` on wait; storage exists only while some do. */
-struct queue {
-	uint8_t *bytes;
-	size_t at, len, cap;
-};
-
 struct tls_conn {
 	struct event_base *base;
 	SSL *ssl; /* NULL: plain TCP */
@@ -44,7 +36,7 @@ struct tls_conn {
 	enum state state;
 	const struct tls_conn_ops *ops;
 	void *arg;
-	struct tls_trust trust;
+	struct tls_check check;
 
 	struct event *read_event, *write_event;
 	struct event *soon; /* the end of this round: coalesced writes, what callers may not
@@ -59,111 +51,11 @@ struct tls_conn {
 	bool sent_end;
 	bool *gone; /* set where a callback frees us */
 
-	struct queue out, unread;
+	struct byte_queue out, unread;
 	size_t limit;
 	uint64_t moved_us; /* when queued bytes last moved */
 	char reason[REASON_LEN];
 };
-
-/* ---- queues ---- */
-
-static size_t waiting(const struct queue *q)
-{
-	return q->len - q->at;
-}
-
-static void queue_reset(struct queue *q)
-{
-	free(q->bytes);
-	*q = (struct queue){0};
-}
-
-static void queue_take(struct queue *q, size_t n)
-{
-	q->at += n;
-	if (q->at == q->len)
-		queue_reset(q);
-}
-
-static void queue_append(struct queue *q, const void *bytes, size_t n)
-{
-	if (n == 0)
-		return;
-	if (q->cap - q->len < n && q->at > 0) {
-		memmove(q->bytes, q->bytes + q->at, waiting(q));
-		q->len -= q->at;
-		q->at = 0;
-	}
-	if (q->cap - q->len < n) {
-		size_t cap = q->cap ? q->cap : QUEUE_START;
-		while (cap - q->len < n)
-			cap *= 2;
-		q->bytes = realloc(q->bytes, cap);
-		if (!q->bytes)
-			abort();
-		q->cap = cap;
-	}
-	memcpy(q->bytes + q->len, bytes, n);
-	q->len += n;
-}
-
-/* ---- trust ---- */
-
-static int pin_matches(const struct tls_trust *trust, X509 *leaf)
-{
-	uint8_t hash[TLS_HASH_LEN];
-	int err = trust->kind == TLS_TRUST_CERT_PIN ? tls_hash_cert(leaf, hash)
-						    : tls_hash_spki(leaf, hash);
-
-	return err == 0 && sodium_memcmp(hash, trust->pin, sizeof(hash)) == 0;
-}
-
-int tls_conn_verify(X509_STORE_CTX *store, void *arg)
-{
-	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct tls_conn *c = SSL_get_app_data(ssl);
-	X509 *leaf = X509_STORE_CTX_get0_cert(store);
-
-	(void)arg;
-	switch (c->trust.kind) {
-	case TLS_TRUST_ANYONE:
-		return 1;
-	case TLS_TRUST_SPKI_PIN:
-	case TLS_TRUST_CERT_PIN:
-		if (pin_matches(&c->trust, leaf))
-			return 1;
-		snprintf(c->reason, sizeof(c->reason), "the server's key is not the pinned one");
-		X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
-		return 0;
-	case TLS_TRUST_AUTHORITIES:
-		break;
-	}
-	int ok = X509_verify_cert(store);
-	if (ok != 1)
-		snprintf(c->reason, sizeof(c->reason), "certificate of %.80s: %s", c->trust.name,
-			 X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
-	return ok == 1;
-}
-
-/* Name or IP SAN to verify, and what to ask for. -EINVAL for a name that is neither. */
-static int set_names(struct tls_conn *c)
-{
-	X509_VERIFY_PARAM *param = SSL_get0_param(c->ssl);
-	char *name = c->trust.name, *sni = c->trust.sni[0] ? c->trust.sni : name;
-	struct ip_addr ip;
-
-	if (ip_parse(name, &ip) == 0) {
-		if (X509_VERIFY_PARAM_set1_ip_asc(param, name) != 1)
-			return -EINVAL;
-	} else if (X509_VERIFY_PARAM_set1_host(param, name, 0) != 1) {
-		return -EINVAL;
-	}
-	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	/* RFC 6066 section 3: no IP literals in SNI. */
-	if (sni[0] != '\0' && ip_parse(sni, &ip) != 0 && SSL_set_tlsext_host_name(c->ssl, sni) != 1)
-		return -EINVAL;
-	return 0;
-}
 
 /* ---- state ---- */
 
@@ -197,6 +89,8 @@ static void doom(struct tls_conn *c, const char *reason)
 	if (c->state >= FAILED)
 		return;
 	c->state = FAILED;
+	if (c->check.problem[0] != '\0')
+		reason = c->check.problem;
 	if (c->reason[0] == '\0')
 		snprintf(c->reason, sizeof(c->reason), "%s", reason);
 	watch(c, false, false);
@@ -267,13 +161,14 @@ static void flush(struct tls_conn *c, size_t least)
 	if (c->state != OPEN && c->state != FINISHING)
 		return;
 	c->write_wants_read = c->blocked = false;
-	while (waiting(&c->out) >= least && waiting(&c->out) > 0) {
+	while (byte_queue_len(&c->out) >= least && byte_queue_len(&c->out) > 0) {
 		size_t sent = 0;
 
-		c->blocked = send_some(c, c->out.bytes + c->out.at, waiting(&c->out), &sent) != 0;
+		c->blocked = send_some(c, byte_queue_front(&c->out), byte_queue_len(&c->out),
+				       &sent) != 0;
 		if (c->blocked)
 			break;
-		queue_take(&c->out, sent);
+		byte_queue_take(&c->out, sent);
 		c->moved_us = clock_now_us();
 		c->owes_drained = true;
 	}
@@ -283,7 +178,7 @@ static void flush(struct tls_conn *c, size_t least)
 int tls_conn_write2(struct tls_conn *c, const void *hdr, size_t hdr_len, const void *body,
 		    size_t len)
 {
-	size_t queued = waiting(&c->out);
+	size_t queued = byte_queue_len(&c->out);
 
 	if (c->state >= FINISHING)
 		return -EPIPE;
@@ -293,10 +188,10 @@ int tls_conn_write2(struct tls_conn *c, const void *hdr, size_t hdr_len, const v
 		c->moved_us = clock_now_us();
 		run_soon(c);
 	}
-	queue_append(&c->out, hdr, hdr_len);
-	queue_append(&c->out, body, len);
+	byte_queue_append(&c->out, hdr, hdr_len);
+	byte_queue_append(&c->out, body, len);
 	/* Full records need not wait for the round's end; a blocked socket is left alone. */
-	if (waiting(&c->out) >= RECORD_LEN && c->state == OPEN && !c->blocked)
+	if (byte_queue_len(&c->out) >= RECORD_LEN && c->state == OPEN && !c->blocked)
 		flush(c, RECORD_LEN);
 	return 0;
 }
@@ -313,12 +208,12 @@ void tls_conn_set_limit(struct tls_conn *c, size_t limit_bytes)
 
 size_t tls_conn_queued(const struct tls_conn *c)
 {
-	return waiting(&c->out);
+	return byte_queue_len(&c->out);
 }
 
 uint64_t tls_conn_stuck_since_us(const struct tls_conn *c)
 {
-	return waiting(&c->out) > 0 ? c->moved_us : US_NEVER;
+	return byte_queue_len(&c->out) > 0 ? c->moved_us : US_NEVER;
 }
 
 /* ---- reading ---- */
@@ -357,10 +252,10 @@ int tls_conn_read(struct tls_conn *c, void *buf, size_t cap, size_t *got)
 {
 	if (c->state != OPEN)
 		return c->state < OPEN ? -EAGAIN : -EPIPE;
-	if (waiting(&c->unread) > 0) {
-		*got = waiting(&c->unread) < cap ? waiting(&c->unread) : cap;
-		memcpy(buf, c->unread.bytes + c->unread.at, *got);
-		queue_take(&c->unread, *got);
+	if (byte_queue_len(&c->unread) > 0) {
+		*got = byte_queue_len(&c->unread) < cap ? byte_queue_len(&c->unread) : cap;
+		memcpy(buf, byte_queue_front(&c->unread), *got);
+		byte_queue_take(&c->unread, *got);
 		return 0;
 	}
 	int err = c->ssl ? receive_tls(c, buf, cap, got) : receive_plain(c, buf, cap, got);
@@ -370,12 +265,7 @@ int tls_conn_read(struct tls_conn *c, void *buf, size_t cap, size_t *got)
 
 void tls_conn_unread(struct tls_conn *c, const void *bytes, size_t len)
 {
-	struct queue behind = c->unread;
-
-	c->unread = (struct queue){0};
-	queue_append(&c->unread, bytes, len);
-	queue_append(&c->unread, behind.bytes ? behind.bytes + behind.at : NULL, waiting(&behind));
-	free(behind.bytes);
+	byte_queue_prepend(&c->unread, bytes, len);
 	c->saw_empty = false;
 	run_soon(c);
 }
@@ -428,14 +318,15 @@ static bool call_readable(struct tls_conn *c)
 		return false;
 	/* The owner stopped before the end: it shall be asked again, as no event will come. */
 	bool more = c->ssl ? SSL_has_pending(c->ssl) : false;
-	if (c->state == OPEN && !c->paused && !c->saw_empty && (more || waiting(&c->unread) > 0))
+	if (c->state == OPEN && !c->paused && !c->saw_empty &&
+	    (more || byte_queue_len(&c->unread) > 0))
 		run_soon(c);
 	return true;
 }
 
 static bool call_drained(struct tls_conn *c)
 {
-	if (!c->owes_drained || waiting(&c->out) > 0 || c->state != OPEN)
+	if (!c->owes_drained || byte_queue_len(&c->out) > 0 || c->state != OPEN)
 		return true;
 	c->owes_drained = false;
 	return !c->ops->on_drained || call(c, c->ops->on_drained);
@@ -446,7 +337,6 @@ static bool call_drained(struct tls_conn *c)
 static void become_open(struct tls_conn *c)
 {
 	c->state = OPEN;
-	c->reason[0] = '\0';
 	rewatch(c);
 	run_soon(c); /* what was queued before, and what came with the handshake */
 	(void)call(c, c->ops->on_open);
@@ -499,7 +389,7 @@ static void discard(struct tls_conn *c)
 
 static void finish_if_sent(struct tls_conn *c)
 {
-	if (c->state != FINISHING || waiting(&c->out) > 0 || c->sent_end)
+	if (c->state != FINISHING || byte_queue_len(&c->out) > 0 || c->sent_end)
 		return;
 	c->sent_end = true;
 	if (c->ssl) {
@@ -586,7 +476,8 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
 	finish_if_sent(c);
 	if (!call_drained(c))
 		return;
-	if (!c->saw_empty && (waiting(&c->unread) > 0 || (c->ssl && SSL_has_pending(c->ssl))))
+	if (!c->saw_empty &&
+	    (byte_queue_len(&c->unread) > 0 || (c->ssl && SSL_has_pending(c->ssl))))
 		call_readable(c);
 }
 
@@ -608,7 +499,7 @@ static struct tls_conn *conn_new(struct event_base *base, struct tls_context *ct
 		abort();
 	if (ctx) {
 		c->ssl = tls_context_new_ssl(ctx);
-		if (!c->ssl || SSL_set_fd(c->ssl, fd) != 1 || SSL_set_app_data(c->ssl, c) != 1)
+		if (!c->ssl || SSL_set_fd(c->ssl, fd) != 1)
 			abort();
 	}
 	return c;
@@ -621,12 +512,12 @@ struct tls_conn *tls_conn_client(struct event_base *base, struct tls_context *ct
 	struct tls_conn *c = conn_new(base, ctx, fd, ops, arg);
 
 	if (trust)
-		c->trust = *trust;
+		c->check.trust = *trust;
 	if (c->ssl) {
-		if (c->trust.kind == TLS_TRUST_AUTHORITIES)
+		if (c->check.trust.kind == TLS_TRUST_AUTHORITIES)
 			tls_context_use_authorities(ctx);
 		SSL_set_connect_state(c->ssl);
-		if (set_names(c) != 0)
+		if (tls_check_start(&c->check, c->ssl) != 0)
 			doom(c, "not a host name");
 	}
 	if (c->state == CONNECTING)
@@ -668,8 +559,8 @@ void tls_conn_free(struct tls_conn *c)
 		ERR_clear_error();
 	}
 	close(c->fd);
-	queue_reset(&c->out);
-	queue_reset(&c->unread);
+	byte_queue_wipe(&c->out);
+	byte_queue_wipe(&c->unread);
 	free(c);
 }
 
@@ -731,7 +622,7 @@ int tls_conn_peer_spki(const struct tls_conn *c, uint8_t out[static TLS_HASH_LEN
 
 int tls_conn_peer_derp_key(const struct tls_conn *c, struct public_key *out)
 {
-	if (!c->ssl || c->trust.kind == TLS_TRUST_ANYONE)
+	if (!c->ssl || c->check.trust.kind == TLS_TRUST_ANYONE)
 		return -ENOENT;
 	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->ssl);
 	for (int i = 1; chain && i < sk_X509_num(chain); i++)

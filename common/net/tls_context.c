@@ -118,7 +118,7 @@ int tls_client_context_new(const char *ca_file, struct tls_context **out,
 	/* A certificate given to us as authority is one, whatever it says about itself. */
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ssl), X509_V_FLAG_PARTIAL_CHAIN);
 	SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_cert_verify_callback(ssl, tls_conn_verify, NULL);
+	SSL_CTX_set_cert_verify_callback(ssl, tls_check_server, NULL);
 	ERR_clear_error();
 	*out = new_context(ssl);
 	(*out)->lacks_system = true;

@@ -1,5 +1,5 @@
 /*
- * tls_internal: what the three files of tls share; nobody else includes it.
+ * tls_internal: what the files of tls share; nobody else includes it.
  */
 #ifndef WARREN_TLS_INTERNAL_H
 #define WARREN_TLS_INTERNAL_H
@@ -29,7 +29,18 @@ MUST_CHECK int tls_derp_cert_key(const X509 *cert, struct public_key *out);
 /* The reason of the library's last failure in words, and forgets it. */
 const char *tls_library_reason(void);
 
-/* How a client decides about the server's certificate: set by the context, done in tls_conn. */
-int tls_conn_verify(X509_STORE_CTX *store, void *arg);
+enum { TLS_PROBLEM_LEN = 192 };
+
+/* How one client connection judges its server. */
+struct tls_check {
+	struct tls_trust trust;
+	char problem[TLS_PROBLEM_LEN]; /* why the server was refused: one line for people */
+};
+
+/* Tells ssl the name or IP SAN to verify and what to ask for by SNI. c must outlive ssl. -EINVAL
+ * for a name that is neither. */
+MUST_CHECK int tls_check_start(struct tls_check *c, SSL *ssl);
+/* The context's verification callback; finds the check by its SSL. */
+int tls_check_server(X509_STORE_CTX *store, void *arg);
 
 #endif
