@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <sodium.h>
 
+#include "agent/filter/filter.h"
 #include "agent/tunnel/engine.h"
 #include "common/clock.h"
 #include "common/net/loop.h"
@@ -24,8 +25,10 @@ struct side {
 	struct engine_peer *peer;
 	int app; /* the far end of its TUN */
 	struct ring *to_relay, *from_relay;
+	struct filter *filter;
 	struct public_key key;
 	struct secret_key secret;
+	size_t saved; /* bytes of the filter's flow table */
 	unsigned handshakes, datagrams, traffic, roamed, failed;
 	bool by_relay; /* handshakes go through the ring that stands for the relay */
 	uint8_t last_datagram[64];
@@ -66,7 +69,14 @@ static void on_roamed(void *arg, void *user, const struct endpoint *from)
 	((struct side *)arg)->roamed++;
 }
 
+static void on_filter_saved(void *arg, const uint8_t *buf, size_t len)
+{
+	(void)buf;
+	((struct side *)arg)->saved += len;
+}
+
 static const struct engine_ops ops = {
+	.on_filter_saved = on_filter_saved,
 	.on_datagram = on_datagram,
 	.on_handshake_done = on_handshake_done,
 	.on_traffic = on_traffic,
@@ -79,7 +89,10 @@ static void start_side(struct side *s, bool with_relay, bool roaming)
 {
 	int pair[2];
 
+	struct filter *filter = s->filter;
+
 	memset(s, 0, sizeof(*s));
+	s->filter = filter; /* made before, where there is one */
 	CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
 	s->app = pair[0];
 	struct tun tun = {.fd = pair[1], .name = "test"};
@@ -98,6 +111,7 @@ static void start_side(struct side *s, bool with_relay, bool roaming)
 		.roaming = roaming,
 		.to_relay = s->to_relay,
 		.from_relay = s->from_relay,
+		.filter = s->filter,
 		.ops = &ops,
 		.arg = s,
 	};
@@ -481,6 +495,32 @@ TEST(a_port_that_is_taken_is_an_error_and_leaks_nothing)
 	close(pair[0]);
 	close(pair[1]);
 	end();
+}
+
+TEST(the_filter_judges_both_directions_and_the_lane_saves_its_flows)
+{
+	static const uint8_t seed[FILTER_SEED_LEN];
+	const struct filter_rule any = {.proto = FILTER_ANY, .port_last = 65535};
+	struct filter_rules *rules = filter_rules_new(1);
+
+	a.filter = filter_new(16, seed); /* without rules nothing passes */
+	b.filter = filter_new(16, seed);
+	CHECK_INT(filter_rules_add(rules, 0, NULL, 0, &any, 1), 0); /* out only */
+	start(false);
+	connect_both();
+	send_packet(&a, address_a, address_b, 1);
+	WAIT_UNTIL(drops(&a, DROP_FILTER_OUT) == 1);
+	CHECK(filter_publish(a.filter, rules) == NULL);
+	send_packet(&a, address_a, address_b, 2);
+	WAIT_UNTIL(drops(&b, DROP_FILTER_IN) == 1);
+	CHECK_INT(receive_packet(&b), -1);
+	engine_save_filter(a.engine);
+	WAIT_UNTIL(a.saved > 0);
+	end();
+	filter_free(a.filter);
+	filter_free(b.filter);
+	a.filter = b.filter = NULL;
+	filter_rules_free(rules);
 }
 
 TEST(after_stop_nothing_moves_and_numbers_stay)
