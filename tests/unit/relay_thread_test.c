@@ -41,7 +41,7 @@ struct net {
 	struct secret_key relay_secret;
 	struct public_key relay_key;
 	struct relay_conn conns[CLIENTS];
-	unsigned logins, preferred;
+	unsigned logins, preferred, relayed;
 	bool mute; /* the relay reads and answers nothing */
 
 	struct ring *from_lane, *to_lane;
@@ -98,6 +98,7 @@ static void take_frame(struct relay_conn *c, const struct derp_raw_frame *raw)
 		send_frame(c, &frame);
 	}
 	if (frame.type == DERP_SEND_PACKET) {
+		c->net->relayed++;
 		reply.packet = frame.packet;
 		reply.packet.src = frame.packet.dst;
 		send_frame(c, &reply);
@@ -511,6 +512,26 @@ TEST(a_check_leaves_a_sound_session_alone)
 	relay_thread_check(n.rt);
 	run_until(&n, never, 1);
 	CHECK(n.downs == 0 && n.logins == 1);
+	net_wipe(&n);
+}
+
+static bool was_relayed(const struct net *n)
+{
+	return n->relayed > 0;
+}
+
+TEST(what_was_sent_just_before_the_stop_still_leaves)
+{
+	struct net n;
+
+	net_init(&n, true);
+	hold(&n);
+	run_until(&n, is_measured, 5);
+	relay_thread_send(n.rt, n.region, &peer, (const uint8_t *)"TS\xf0", 3);
+	relay_thread_stop(n.rt);
+	n.rt = NULL;
+	run_until(&n, was_relayed, 2);
+	CHECK(!n.timed_out);
 	net_wipe(&n);
 }
 
