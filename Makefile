@@ -141,7 +141,8 @@ T ?= 60
 fuzz:
 	$(Q)tests/fuzz/run.sh $(T) $(FUZZERS)
 
-$(B)/lab/%: $(B)/obj/tests/lab/tools/%.o $(call archive,common)
+# By name, so that make keeps the objects and builds them once.
+$(LAB_TOOLS): $(B)/lab/%: $(B)/obj/tests/lab/tools/%.o $(call archive,common)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
