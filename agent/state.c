@@ -8,6 +8,7 @@
 
 #include <sodium.h>
 
+#include "agent/saver.h"
 #include "common/json.h"
 #include "common/statefile.h"
 
@@ -32,6 +33,7 @@ void state_path(const struct state *s, const char *name, char out[static STATE_P
 
 int state_open(struct state *s, const char *dir)
 {
+	s->saver = NULL;
 	if (strlen(dir) > STATE_PATH_LEN - 32) {
 		snprintf(s->error, sizeof(s->error), "state directory: path too long");
 		return -ENAMETOOLONG;
@@ -79,23 +81,61 @@ static int finish(struct state *s, const char *name, struct json *tree,
 	return err->failed ? read_failed(s, name, -EBADMSG, err->text) : 0;
 }
 
-static int write_failed(struct state *s, const char *name, int err)
+void state_explain_write(struct state *s, const char *path, int err)
 {
-	snprintf(s->error, sizeof(s->error), "cannot write %s/%s: %s; the old file is kept%s",
-		 s->dir, name, strerror(-err),
+	snprintf(s->error, sizeof(s->error), "cannot write %.*s: %s; the old file is kept%s",
+		 STATE_PATH_LEN, path, strerror(-err),
 		 err == -ENOSPC || err == -EDQUOT ? "; free some space on that disk" : "");
-	return err;
 }
 
-static int save(struct state *s, const char *name, struct json *tree)
+static int write_failed(struct state *s, const char *name, int err)
 {
 	char path[STATE_PATH_LEN];
 
 	state_path(s, name, path);
+	state_explain_write(s, path, err);
+	return err;
+}
+
+/* Takes bytes over. */
+static int put(struct state *s, const char *name, void *bytes, size_t len)
+{
+	char path[STATE_PATH_LEN];
+	int err;
+
+	state_path(s, name, path);
+	if (s->saver) {
+		err = saver_put(s->saver, path, bytes, len);
+	} else {
+		err = statefile_write(path, bytes, len);
+		sodium_memzero(bytes, len);
+		free(bytes);
+	}
+	return err == 0 ? 0 : write_failed(s, name, err);
+}
+
+static int put_unsynced(struct state *s, const char *name, const void *bytes, size_t len)
+{
+	char path[STATE_PATH_LEN];
+
+	state_path(s, name, path);
+	int err = statefile_write_unsynced(path, bytes, len);
+	return err == 0 ? 0 : write_failed(s, name, err);
+}
+
+static char *to_text(struct json *tree)
+{
 	json_add_u64(tree, "format", format);
-	int rc = statefile_write_json(path, tree);
+	char *text = json_print_pretty(tree);
 	json_free(tree);
-	return rc == 0 ? 0 : write_failed(s, name, rc);
+	return text;
+}
+
+static int save(struct state *s, const char *name, struct json *tree)
+{
+	char *text = to_text(tree);
+
+	return put(s, name, text, strlen(text));
 }
 
 /* ---- fields ---- */
@@ -378,15 +418,6 @@ static int load_bytes(struct state *s, const char *name, size_t max, char **byte
 	return rc == 0 ? 0 : read_failed(s, name, rc, "");
 }
 
-static int save_bytes(struct state *s, const char *name, const void *bytes, size_t len)
-{
-	char path[STATE_PATH_LEN];
-
-	state_path(s, name, path);
-	int rc = statefile_write(path, bytes, len);
-	return rc == 0 ? 0 : write_failed(s, name, rc);
-}
-
 int state_load_relays(struct state *s, char **text)
 {
 	size_t len;
@@ -396,7 +427,10 @@ int state_load_relays(struct state *s, char **text)
 
 int state_save_relays(struct state *s, const char *text)
 {
-	return save_bytes(s, "relays.json", text, strlen(text));
+	char *copy = strdup(text);
+
+	return copy ? put(s, "relays.json", copy, strlen(text))
+		    : write_failed(s, "relays.json", -ENOMEM);
 }
 
 /* ---- trust ---- */
@@ -501,7 +535,10 @@ int state_save_warm(struct state *s, const struct state_warm *list, size_t n)
 			json_add_str(at, "endpoint", text);
 		}
 	}
-	return save(s, "warm.json", root);
+	char *text = to_text(root);
+	int err = put_unsynced(s, "warm.json", text, strlen(text));
+	free(text);
+	return err;
 }
 
 /* ---- flows ---- */
@@ -518,5 +555,5 @@ int state_load_flows(struct state *s, uint8_t **bytes, size_t *len)
 
 int state_save_flows(struct state *s, const uint8_t *bytes, size_t len)
 {
-	return save_bytes(s, "flows", bytes, len);
+	return put_unsynced(s, "flows", bytes, len);
 }

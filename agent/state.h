@@ -69,10 +69,16 @@ struct state_warm {
 	uint64_t active_unix_s;
 };
 
+struct saver;
+
 struct state {
+	struct saver *saver; /* borrowed; NULL: saves are done at once, on this thread */
 	char dir[STATE_PATH_LEN];
 	char error[STATE_ERROR_LEN]; /* of the last failure: which file, what, what to do */
 };
+
+/* A failed write in words, into s->error. */
+void state_explain_write(struct state *s, const char *path, int err);
 
 /* Makes the directory. -errno with s->error. */
 MUST_CHECK int state_open(struct state *s, const char *dir);
@@ -81,7 +87,9 @@ MUST_CHECK int state_open(struct state *s, const char *dir);
 void state_identity_new(struct state_identity *id, const uint8_t random[static 96]);
 
 /* All loads: 0, -ENOENT where there is no such file, -EBADMSG where it is damaged, -errno; s->error
- * tells all but -ENOENT. All saves: 0 or -errno with s->error; the old file stays. */
+ * tells all but -ENOENT. All saves: 0 or -errno with s->error; the old file stays. With a saver
+ * they return at once, and it tells of failures. Warm and flows are never waited for: a daemon can
+ * do without them. */
 MUST_CHECK int state_load_identity(struct state *s, struct state_identity *out);
 MUST_CHECK int state_save_identity(struct state *s, const struct state_identity *id);
 MUST_CHECK int state_load_reserve(struct state *s, struct state_reserve *out);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static int sync_folder_of(const char *path)
 }
 
 /* Writes and syncs the new file; it is removed again where that fails. */
-static int write_beside(const char *beside, const void *bytes, size_t len)
+static int write_beside(const char *beside, const void *bytes, size_t len, bool synced)
 {
 	unlink(beside); /* left by a crash; its mode need not be ours */
 	int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -89,7 +90,7 @@ static int write_beside(const char *beside, const void *bytes, size_t len)
 		return -errno;
 
 	int err = write_all(fd, bytes, len);
-	if (err == 0 && fsync(fd) != 0)
+	if (err == 0 && synced && fsync(fd) != 0)
 		err = -errno;
 	if (close(fd) != 0 && err == 0)
 		err = -errno;
@@ -98,14 +99,14 @@ static int write_beside(const char *beside, const void *bytes, size_t len)
 	return err;
 }
 
-int statefile_write(const char *path, const void *bytes, size_t len)
+static int replace(const char *path, const void *bytes, size_t len, bool synced)
 {
 	char beside[PATH_MAX];
 	int n = snprintf(beside, sizeof(beside), "%s.new", path);
 
 	if (n < 0 || (size_t)n >= sizeof(beside))
 		return -ENAMETOOLONG;
-	int err = write_beside(beside, bytes, len);
+	int err = write_beside(beside, bytes, len, synced);
 	if (err)
 		return err;
 	if (rename(beside, path) != 0) {
@@ -113,7 +114,17 @@ int statefile_write(const char *path, const void *bytes, size_t len)
 		unlink(beside);
 		return err;
 	}
-	return sync_folder_of(path);
+	return synced ? sync_folder_of(path) : 0;
+}
+
+int statefile_write(const char *path, const void *bytes, size_t len)
+{
+	return replace(path, bytes, len, true);
+}
+
+int statefile_write_unsynced(const char *path, const void *bytes, size_t len)
+{
+	return replace(path, bytes, len, false);
 }
 
 int statefile_write_json(const char *path, const struct json *tree)

@@ -20,6 +20,9 @@ MUST_CHECK int statefile_make_dir(const char *dir);
 /* Replaces path by len bytes. On any error (-ENOSPC on a full disk) the old file stays whole and
  * nothing is left beside it. */
 MUST_CHECK int statefile_write(const char *path, const void *bytes, size_t len);
+/* Without waiting for the disk: whole after a crash of the process; after a power cut old, new, or
+ * (where the file system reorders) damaged. For what can be done without. */
+MUST_CHECK int statefile_write_unsynced(const char *path, const void *bytes, size_t len);
 MUST_CHECK int statefile_write_json(const char *path, const struct json *tree);
 
 /* Reads the whole file into *out (the caller frees it; a NUL stands behind). -ENOENT, -EFBIG where
