@@ -54,6 +54,14 @@ static void warn_state(struct node *node, int err)
 		log_warn("state", log_event("disk"), log_str("error", node->state.error));
 }
 
+static void on_save_failed(void *arg, const char *path, int err)
+{
+	struct node *node = arg;
+
+	state_explain_write(&node->state, path, err);
+	warn_state(node, err);
+}
+
 void node_save_identity(struct node *node)
 {
 	warn_state(node, state_save_identity(&node->state, &node->id));
@@ -121,7 +129,7 @@ static void on_handshake_done(void *arg, void *user, uint64_t lane_us)
 {
 	(void)lane_us;
 	peer_on_handshake_done(user, clock_now_us());
-	log_debug("wg", log_event("handshake"), log_str("peer", peer_info(user)->name));
+	log_debug("wg", log_event("handshake"), log_str("peer", peer_full_name(user)));
 	node_commands_on_change(arg);
 	node_arm(arg);
 }
@@ -129,7 +137,7 @@ static void on_handshake_done(void *arg, void *user, uint64_t lane_us)
 static void on_handshake_failed(void *arg, void *user)
 {
 	(void)arg;
-	log_info("wg", log_event("handshake-gave-up"), log_str("peer", peer_info(user)->name));
+	log_info("wg", log_event("handshake-gave-up"), log_str("peer", peer_full_name(user)));
 }
 
 static void on_traffic(void *arg, void *user, uint64_t lane_us)
@@ -179,7 +187,7 @@ static void on_moved(void *arg, struct peer *peer, const struct path_choice *cho
 
 	way_str(&choice->from, from);
 	way_str(&choice->first, to);
-	log_info("path", log_event("moved"), log_str("peer", peer_info(peer)->name),
+	log_info("path", log_event("moved"), log_str("peer", peer_full_name(peer)),
 		 log_str("from", from), log_str("to", to), log_str("code", choice->why_code),
 		 log_str("why", choice->why));
 	struct node *node = arg;
@@ -234,7 +242,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-void node_arm(struct node *node)
+static uint64_t next_deadline_us(const struct node *node)
 {
 	uint64_t next_us = node_commands_deadline_us(node);
 
@@ -246,6 +254,20 @@ void node_arm(struct node *node)
 		for (size_t i = 0; i < node->n_peers; i++)
 			if (node->peers[i].peer)
 				next_us = sooner(next_us, peer_deadline_us(node->peers[i].peer));
+	}
+	return next_us;
+}
+
+/* What is due already ("at once" is written as 0) counts as due from now on, so that armed_us says
+ * truly how late the timer then comes. */
+void node_arm(struct node *node)
+{
+	uint64_t next_us = next_deadline_us(node), now_us = clock_now_us();
+
+	if (next_us <= now_us) {
+		if (node->armed_us <= now_us)
+			return; /* the timer is on its way */
+		next_us = now_us;
 	}
 	if (next_us != node->armed_us) {
 		node->armed_us = next_us;
@@ -502,34 +524,6 @@ static int turn_on_parts(struct node *node, char error[static NODE_ERROR_LEN])
 	return err;
 }
 
-int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN])
-{
-	uint64_t now_us = clock_now_us();
-
-	node->on = true;
-	node->refused = false;
-	node->map_save_us = node->warm_save_us = US_NEVER;
-	int err = turn_on_parts(node, error);
-	if (err == 0)
-		err = start_link(node, error);
-	if (err != 0) {
-		node_turn_off(node);
-		return err;
-	}
-	start_uapi(node);
-	if (node->id.port != engine_port(node->engine)) {
-		node->id.port = engine_port(node->engine);
-		node_save_identity(node);
-	}
-	node->flows_due_us = now_us + flows_every_us;
-	node_load_map(node, now_us);
-	node_warm_start(node, now_us);
-	log_info("node", log_event("on"), log_str("interface", engine_tun_name(node->engine)),
-		 log_u64("port", engine_port(node->engine)));
-	node_arm(node);
-	return 0;
-}
-
 /* The lanes have ended by then, so the table is ours to save. */
 static void save_flows_at_exit(struct node *node)
 {
@@ -552,9 +546,10 @@ static void close_filter(struct node *node)
 	node->filter = NULL;
 }
 
-/* Everything but the interface itself goes, in reverse. */
+/* Everything but the interface itself goes, in reverse; commands first, which borrow the rest. */
 static void stop_parts(struct node *node)
 {
+	node_commands_on_off(node);
 	coordinator_link_free(node->link);
 	node->link = NULL;
 	node->link_up = false;
@@ -586,20 +581,56 @@ static void tell_peers(struct node *node, enum disco_notice_reason reason)
 			peer_send_notice(node->peers[i].peer, reason);
 }
 
-void node_turn_off(struct node *node)
+/* Without a word, as where coming up failed half-way. */
+static void turn_off(struct node *node)
 {
 	char name[TUN_NAME_LEN];
 
-	if (!node->on)
-		return;
 	memcpy(name, node->tun.name, sizeof(name));
-	tell_peers(node, DISCO_LEAVING);
 	stop_parts(node);
+	node->tun.name[0] = '\0';
 	if (name[0] && tun_delete(name) != 0)
 		log_warn("node", log_event("interface-stays"), log_str("interface", name));
-	log_info("node", log_event("off"));
-	node_commands_on_change(node);
 	node_arm(node);
+}
+
+void node_turn_off(struct node *node)
+{
+	if (!node->on)
+		return;
+	tell_peers(node, DISCO_LEAVING);
+	turn_off(node);
+	log_info("node", log_event("off"));
+}
+
+int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN])
+{
+	uint64_t now_us = clock_now_us();
+
+	node->on = true;
+	node->refused = false;
+	node->map_save_us = node->warm_save_us = US_NEVER;
+	node->link_error[0] = '\0';
+	node->link_since_unix_us = 0;
+	int err = turn_on_parts(node, error);
+	if (err == 0)
+		err = start_link(node, error);
+	if (err != 0) {
+		turn_off(node);
+		return err;
+	}
+	start_uapi(node);
+	if (node->id.port != engine_port(node->engine)) {
+		node->id.port = engine_port(node->engine);
+		node_save_identity(node);
+	}
+	node->flows_due_us = now_us + flows_every_us;
+	node_load_map(node, now_us);
+	node_warm_start(node, now_us);
+	log_info("node", log_event("on"), log_str("interface", engine_tun_name(node->engine)),
+		 log_u64("port", engine_port(node->engine)));
+	node_arm(node);
+	return 0;
 }
 
 /* The process ends, the interface stays: what is for the mesh is dropped meanwhile, never sent in
@@ -770,15 +801,26 @@ static void on_stop(void *arg)
 	loop_stop(node->base);
 }
 
-/* The gap of a restart starts at the last sample that the process before us wrote. */
-static void record_restart(struct node *node)
+/* When the process before us ended: it said so, or it crashed after the last sample that it wrote.
+ * 0: there was none. */
+static uint64_t last_end_unix_us(const struct node *node)
 {
-	uint64_t unix_us = clock_unix_us();
 	struct sample last;
 
-	if (!recorder_last_sample(node->recorder, 0, &last))
+	if (node->reserve.stopped_unix_us != 0)
+		return node->reserve.stopped_unix_us;
+	return recorder_last_sample(node->recorder, 0, &last) ? last.unix_us : 0;
+}
+
+static void record_restart(struct node *node)
+{
+	uint64_t unix_us = clock_unix_us(), start_unix_us = last_end_unix_us(node);
+
+	/* From here on nothing is said of our own end: the next save of the reserve has it. */
+	node->reserve.stopped_unix_us = 0;
+	if (start_unix_us == 0 || start_unix_us > unix_us)
 		return;
-	struct event event = event_make(EVENT_DAEMON, CODE_RESTARTED, 0, NULL, NULL, last.unix_us);
+	struct event event = event_make(EVENT_DAEMON, CODE_RESTARTED, 0, NULL, NULL, start_unix_us);
 	event.end_unix_us = unix_us;
 	node_record(node, &event);
 }
@@ -817,8 +859,11 @@ int node_new(const struct settings *settings, struct node **out, char error[stat
 	int err = load_state(node, error);
 	if (err == 0)
 		err = apply_coordinator(node, error);
-	if (err == 0)
+	if (err == 0) {
+		node->saver = saver_new(node->base, on_save_failed, node);
+		node->state.saver = node->saver;
 		err = open_shells(node, error);
+	}
 	if (err == 0) {
 		node->recorder = recorder_open(node->state.dir, &disk);
 		if (disk != 0)
@@ -851,10 +896,12 @@ void node_free(struct node *node)
 		return;
 	if (node->on)
 		stop_parts(node);
+	node_commands_drop(node);
 	http_metrics_free(node->metrics);
 	local_server_free(node->local);
 	if (node->recorder)
 		recorder_close(node->recorder);
+	saver_free(node->saver);
 	trust_book_free(&node->trust);
 	loop_signals_free(node->signals);
 	loop_timer_free(node->timer);

@@ -245,6 +245,20 @@ void node_commands_on_peer_gone(struct node *node, struct peer *peer)
 			end_work(node->work[i], 1, "the peer left the mesh");
 }
 
+void node_commands_on_off(struct node *node)
+{
+	for (size_t i = 0; i < NODE_WORK_MAX; i++)
+		if (node->work[i] && node->work[i]->kind != WORK_WATCH)
+			end_work(node->work[i], 1, "the node was taken down meanwhile");
+}
+
+void node_commands_drop(struct node *node)
+{
+	for (size_t i = 0; i < NODE_WORK_MAX; i++)
+		if (node->work[i])
+			drop_work(node->work[i]);
+}
+
 /* ---- netcheck ---- */
 
 static void finish_netcheck(struct node_work *w)
@@ -383,14 +397,18 @@ static int take_invitation(struct node *node, const char *text, char error[stati
 			 node->id.url);
 		return -EINVAL;
 	}
-	if (node->id.id == 0) {
+	bool other_pin = invitation.has_pin &&
+			 (!node->id.has_pin ||
+			  memcmp(node->id.pin, invitation.pin, sizeof(node->id.pin)) != 0);
+	if (node->id.id == 0 || other_pin) {
+		node_turn_off(node); /* what is under way is for another invitation */
 		memcpy(node->id.url, invitation.url, sizeof(node->id.url));
 		node->id.has_pin = invitation.has_pin;
 		memcpy(node->id.pin, invitation.pin, sizeof(node->id.pin));
-		memcpy(node->token, invitation.token, sizeof(node->token));
-		if (node->on) /* the one under way was for another invitation */
-			node_turn_off(node);
 	}
+	/* A node that the mesh knows needs no token; one that was removed joins anew by it. */
+	if (!node->link_up)
+		memcpy(node->token, invitation.token, sizeof(node->token));
 	sodium_memzero(&invitation, sizeof(invitation));
 	return 0;
 }
@@ -435,6 +453,62 @@ static void do_down(struct node *node, struct local_request *req)
 	local_done(req, 0, NULL);
 }
 
+static bool is_up_waiting(const struct node *node)
+{
+	for (size_t i = 0; i < NODE_WORK_MAX; i++)
+		if (node->work[i] && node->work[i]->kind == WORK_UP)
+			return true;
+	return false;
+}
+
+static void end_ups(struct node *node, const char *error)
+{
+	for (size_t i = 0; i < NODE_WORK_MAX; i++)
+		if (node->work[i] && node->work[i]->kind == WORK_UP)
+			end_work(node->work[i], 1, error);
+}
+
+/* What to do about it, by what the link says. Only some of it mends by itself. */
+struct remedy {
+	const char *sign, *advice;
+	bool hopeless;
+};
+
+static const struct remedy *find_remedy(const char *error)
+{
+	static const struct remedy remedies[] = {
+		{"pinned", "ask for a fresh invitation", true},
+		{"certificate",
+		 "give warrend its authority with --ca-file, or ask for an invitation with a pin",
+		 true},
+		{"no such host name", "check the name, or this machine's DNS", false},
+		{"refused", "is the coordinator running at that address and port?", false},
+		{"", "check that this machine reaches that address", false},
+	};
+	size_t i = 0;
+
+	while (!strstr(error, remedies[i].sign)) /* all texts have the last one's */
+		i++;
+	return &remedies[i];
+}
+
+void node_commands_on_link_failed(struct node *node)
+{
+	const struct remedy *remedy = find_remedy(node->link_error);
+	char error[LOCAL_ERROR_LEN];
+
+	if (node->id.id != 0 || !is_up_waiting(node)) /* a rejoin waits, and so does the daemon */
+		return;
+	snprintf(error, sizeof(error), "cannot join: %.140s; %s%s", node->link_error,
+		 remedy->advice, remedy->hopeless ? "" : " (warrend goes on trying)");
+	end_ups(node, error);
+	if (remedy->hopeless) {
+		node->id.up = false;
+		node_save_identity(node);
+		node_turn_off(node);
+	}
+}
+
 static void up_timed_out(struct node_work *w)
 {
 	char error[LOCAL_ERROR_LEN];
@@ -448,9 +522,7 @@ static void up_timed_out(struct node_work *w)
 
 void node_commands_on_refused(struct node *node, const char *text)
 {
-	for (size_t i = 0; i < NODE_WORK_MAX; i++)
-		if (node->work[i] && node->work[i]->kind == WORK_UP)
-			end_work(node->work[i], 1, text);
+	end_ups(node, text);
 }
 
 /* ---- trust ---- */

@@ -16,6 +16,7 @@
 #include "agent/node.h"
 #include "agent/path/candidate.h"
 #include "agent/peer.h"
+#include "agent/saver.h"
 #include "agent/session/coordinator_link.h"
 #include "agent/session/home.h"
 #include "agent/session/relay_thread.h"
@@ -73,6 +74,7 @@ struct node {
 	struct local_server *local;
 	struct http_metrics *metrics;
 	struct recorder *recorder;
+	struct saver *saver;
 	uint64_t asleep_us; /* how long this machine has slept, ever */
 
 	/* ON only from here. */
@@ -186,8 +188,14 @@ void node_commands_on_deadline(struct node *node, uint64_t now_us);
 uint64_t node_commands_deadline_us(const struct node *node);
 /* The coordinator refused us: whoever waits for `up` hears it. */
 void node_commands_on_refused(struct node *node, const char *text);
+/* The coordinator cannot be reached: who waits for a first `up` hears it at once. */
+void node_commands_on_link_failed(struct node *node);
 /* The peer is about to be freed. */
 void node_commands_on_peer_gone(struct node *node, struct peer *peer);
+/* The node goes down: what needs it up ends. */
+void node_commands_on_off(struct node *node);
+/* At the end, forgets what still runs. */
+void node_commands_drop(struct node *node);
 /* Something that `up` or `status --watch` waits for may have changed. */
 void node_commands_on_change(struct node *node);
 

@@ -74,13 +74,14 @@ static void make_hello(void *arg, struct control_hello *out)
 	out->machine_key = node->id.machine_public;
 	own_name(node, out->name, out->owner);
 	sign_keys(node, out->name, out->owner, &out->node_key, &out->disco_key);
-	if (node->id.id == 0)
-		memcpy(out->token, node->token, sizeof(out->token));
+	memcpy(out->token, node->token, sizeof(out->token)); /* empty once it is spent */
 	out->role = node->id.role;
 	snprintf(out->version, sizeof(out->version), "%s", version_number());
 	out->caps = CONTROL_CAPS_ALL;
-	out->epoch = node->has_map ? node->map.epoch : 0;
-	out->map_number = node->has_map ? node->map.map.number : 0;
+	if (node->has_map && !node->token[0]) { /* a join wants the whole map */
+		out->epoch = node->map.epoch;
+		out->map_number = node->map.map.number;
+	}
 	out->endpoints = node->where.endpoints;
 	out->home_region = node->where.home_region;
 }
@@ -169,6 +170,15 @@ static void on_welcome(struct node *node, const struct control_welcome *w)
 
 /* ---- whom to use ---- */
 
+static void log_peer_trouble(const char *mod, const char *event, const struct control_peer *p,
+			     const char *error)
+{
+	char name[EVENT_PEER_LEN];
+
+	snprintf(name, sizeof(name), "%s.%s", p->name, p->owner);
+	log_warn(mod, log_event(event), log_str("peer", name), log_str("error", error));
+}
+
 static bool is_signed_right(const struct control_peer *p)
 {
 	return control_key_verify(CONTROL_NODE_KEY, &p->machine_key, p->name, p->owner,
@@ -218,7 +228,7 @@ static bool is_trusted(struct node *node, const struct control_peer *p, enum tru
 	};
 
 	if (!is_signed_right(p) || !is_inside_mesh(node, p)) {
-		log_warn("trust", log_event("unsigned"), log_str("peer", p->name));
+		log_peer_trouble("trust", "unsigned", p, "no valid signature of its machine key");
 		return false;
 	}
 	memcpy(in.name, p->name, sizeof(in.name));
@@ -256,13 +266,19 @@ static struct node_peer *add_entry(struct node *node, uint32_t id)
 	return entry;
 }
 
+static void unindex(struct key_map *map, const struct public_key *key, const struct peer *peer)
+{
+	if (key_map_find(map, key) == peer)
+		key_map_remove(map, key);
+}
+
 static void drop_peer(struct node *node, struct node_peer *entry)
 {
 	if (!entry->peer)
 		return;
 	const struct control_peer *info = peer_info(entry->peer);
-	key_map_remove(&node->by_disco, &info->disco_key.key);
-	key_map_remove(&node->by_node, &info->node_key.key);
+	unindex(&node->by_disco, &info->disco_key.key, entry->peer);
+	unindex(&node->by_node, &info->node_key.key, entry->peer);
 	node_commands_on_peer_gone(node, entry->peer);
 	peer_free(entry->peer);
 	entry->peer = NULL;
@@ -271,8 +287,11 @@ static void drop_peer(struct node *node, struct node_peer *entry)
 static int index_peer(struct node *node, struct peer *peer)
 {
 	const struct control_peer *info = peer_info(peer);
-	int err = key_map_put(&node->by_disco, &info->disco_key.key, peer);
 
+	/* Disco keys are no secret: who names another's as its own would hear in its place. */
+	if (key_map_find(&node->by_disco, &info->disco_key.key))
+		return -EEXIST;
+	int err = key_map_put(&node->by_disco, &info->disco_key.key, peer);
 	return err != 0 ? err : key_map_put(&node->by_node, &info->node_key.key, peer);
 }
 
@@ -301,14 +320,17 @@ static int update_peer(struct node *node, struct node_peer *entry, const struct 
 {
 	struct public_key disco_before = peer_info(entry->peer)->disco_key.key;
 	uint32_t home_before = peer_info(entry->peer)->home_region;
-	int err = peer_update(entry->peer, p, now_us);
+	const struct peer *holder = key_map_find(&node->by_disco, &p->disco_key.key);
 
+	if (holder && holder != entry->peer)
+		return -EEXIST;
+	int err = peer_update(entry->peer, p, now_us);
 	if (err == -EKEYREJECTED) { /* another node key is another WireGuard peer */
 		drop_peer(node, entry);
 		return new_peer(node, entry, p, now_us);
 	}
 	if (err == 0 && !public_key_equal(&disco_before, &p->disco_key.key)) {
-		key_map_remove(&node->by_disco, &disco_before);
+		unindex(&node->by_disco, &disco_before, entry->peer);
 		err = key_map_put(&node->by_disco, &p->disco_key.key, entry->peer);
 	}
 	if (p->home_region != home_before)
@@ -331,8 +353,9 @@ static void apply_peer(struct node *node, const struct control_peer *p, uint64_t
 	int err = entry->peer ? update_peer(node, entry, p, now_us)
 			      : new_peer(node, entry, p, now_us);
 	if (err != 0)
-		log_warn("map", log_event("peer-unusable"), log_str("peer", p->name),
-			 log_str("error", strerror(-err)));
+		log_peer_trouble("map", "peer-unusable", p,
+				 err == -EEXIST ? "another node has one of its keys"
+						: strerror(-err));
 }
 
 static void remove_entry(struct node *node, uint32_t id)
@@ -380,7 +403,7 @@ static void publish_rules(struct node *node)
 		size_t n_in = convert_rules(&p->access_in, in);
 		size_t n_out = convert_rules(&p->access_out, out);
 		if (filter_rules_add(rules, p->id, in, n_in, out, n_out) != 0)
-			log_warn("filter", log_event("rule-left-out"), log_str("peer", p->name));
+			log_peer_trouble("filter", "rule-left-out", p, "out of memory");
 	}
 	const struct filter_rules *old = filter_publish(node->filter, rules);
 	engine_retire(node->engine, (void *)(uintptr_t)old, release_rules);
@@ -521,6 +544,8 @@ static void on_state(void *arg, bool connected, const char *error)
 	node->link_up = connected;
 	snprintf(node->link_error, sizeof(node->link_error), "%s",
 		 connected || !error ? "" : error);
+	if (!connected)
+		node_commands_on_link_failed(node);
 	node_commands_on_change(node);
 	node_arm(node);
 }
@@ -550,6 +575,7 @@ static void on_refused(void *arg, const struct control_error *error)
 	snprintf(node->link_error, sizeof(node->link_error), "%s", error->text);
 	node_commands_on_refused(node, error->text);
 	if (error->code == CONTROL_REMOVED) { /* nobody in the mesh knows us any more */
+		node->map.map.number = 0;
 		while (node->n_peers > 0)
 			remove_entry(node, node->peers[0].id);
 		node->map.map.n_peers = 0;
@@ -612,10 +638,12 @@ void node_load_map(struct node *node, uint64_t now_us)
 
 void node_apply_map(struct node *node, uint64_t now_us)
 {
+	save_trust(node);
+	if (!node->on)
+		return;
 	for (size_t i = 0; i < node->map.map.n_peers; i++)
 		apply_peer(node, &node->map.map.peers[i], now_us);
 	publish_rules(node);
-	save_trust(node);
 	node_arm(node);
 }
 

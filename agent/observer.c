@@ -12,22 +12,15 @@ void observer_on_probe(struct observer *o)
 	quality_on_probe(&o->timeline.second);
 }
 
-void observer_on_rtt(struct observer *o, uint64_t rtt_us, uint64_t now_us)
+void observer_on_pong(struct observer *o, const struct path_pong *pong)
 {
-	quality_on_rtt(&o->timeline.second, rtt_us);
-	o->proved_us = now_us;
+	quality_on_rtt(&o->timeline.second, pong->rtt_us);
+	quality_on_out(&o->timeline.second, pong->out_sent, pong->out_lost);
 }
 
 void observer_on_proof(struct observer *o, uint64_t now_us)
 {
-	o->proved_us = now_us;
-}
-
-void observer_on_report(struct observer *o, enum way_kind kind, uint32_t heard, uint64_t now_us)
-{
-	if (heard != o->reported[kind])
-		o->proved_us = now_us;
-	o->reported[kind] = heard;
+	o->shook_us = now_us;
 }
 
 void observer_on_cause(struct observer *o, enum code code, uint64_t now_us)
@@ -53,24 +46,25 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-void observer_step(struct observer *o, const struct path_traffic *traffic,
-		   const struct path_view *in_use, bool active, struct observer_times at,
+void observer_step(struct observer *o, const struct observer_view *v, struct observer_times at,
 		   struct observer_output *out)
 {
-	const struct path_traffic_kind *direct = &traffic->kind[WAY_DIRECT];
-	const struct path_traffic_kind *relay = &traffic->kind[WAY_RELAY];
+	const struct path_traffic_kind *direct = &v->traffic->kind[WAY_DIRECT];
+	const struct path_traffic_kind *relay = &v->traffic->kind[WAY_RELAY];
+	uint64_t proved_us = later(v->proof->proved_us, o->shook_us);
+	uint64_t data_heard_us = later(direct->last_heard_us, relay->last_heard_us);
 	uint32_t sent = direct->data_sent + relay->data_sent;
 	uint32_t heard = direct->data_heard + relay->data_heard;
 	struct gap_view view = {
-		.heard_us = later(later(direct->last_heard_us, relay->last_heard_us), o->proved_us),
-		.proved_us = o->proved_us,
+		.heard_us = later(later(data_heard_us, v->proof->heard_us), proved_us),
+		.proved_us = proved_us,
 		.last_data_sent_us = later(direct->last_data_sent_us, relay->last_data_sent_us),
 		.data_sent = sent,
-		.rtt_us = in_use->rtt_us,
-		.way = in_use->way,
+		.rtt_us = v->in_use->rtt_us,
+		.way = v->in_use->way,
 	};
 
-	out->n_samples = timeline_step(&o->timeline, active, &in_use->way, sent, heard, at.now_us,
-				       at.unix_us, out->samples);
+	out->n_samples = timeline_step(&o->timeline, v->active, &v->in_use->way, sent, heard,
+				       at.now_us, at.unix_us, out->samples);
 	out->has_event = gap_step(&o->gap, &view, at.now_us, at.unix_us, &out->event);
 }

@@ -18,13 +18,20 @@
 struct observer {
 	struct timeline timeline;
 	struct gap gap;
-	uint64_t proved_us;		  /* last proof that the peer hears us */
-	uint32_t reported[WAY_RELAY + 1]; /* our packets that the peer last said it heard */
+	uint64_t shook_us; /* the last handshake completed: each side heard the other */
 };
 
 struct observer_times {
 	uint64_t now_us;
 	uint64_t unix_us;
+};
+
+/* How the peer stands now. */
+struct observer_view {
+	const struct path_traffic *traffic;
+	const struct path_proof *proof;
+	const struct path_view *in_use;
+	bool active;
 };
 
 struct observer_output {
@@ -37,18 +44,15 @@ struct observer_output {
 void observer_init(struct observer *o, uint32_t peer_id);
 
 void observer_on_probe(struct observer *o);
-void observer_on_rtt(struct observer *o, uint64_t rtt_us, uint64_t now_us);
+void observer_on_pong(struct observer *o, const struct path_pong *pong);
 /* A handshake was completed: each side heard the other. */
 void observer_on_proof(struct observer *o, uint64_t now_us);
-/* The peer's report: heard counts our data packets by that kind of way. */
-void observer_on_report(struct observer *o, enum way_kind kind, uint32_t heard, uint64_t now_us);
 void observer_on_cause(struct observer *o, enum code code, uint64_t now_us);
 void observer_on_peer_saw(struct observer *o);
 /* Our own timer fired late: no fault of the network. */
 void observer_on_late(struct observer *o, uint64_t late_us);
 
-void observer_step(struct observer *o, const struct path_traffic *traffic,
-		   const struct path_view *in_use, bool active, struct observer_times at,
+void observer_step(struct observer *o, const struct observer_view *view, struct observer_times at,
 		   struct observer_output *out);
 
 #endif

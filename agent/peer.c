@@ -19,6 +19,7 @@ enum { HANDSHAKE_WAYS_MAX = 8, NOTICE_WAYS_MAX = 16, FAILED_SENDS_MAX = 16 };
 struct peer {
 	const struct peer_env *env;
 	struct control_peer info;
+	char full_name[EVENT_PEER_LEN]; /* NAME.OWNER */
 	struct engine_peer *engine;
 	struct disco_shared shared;
 	struct path_peer path;
@@ -165,7 +166,7 @@ static enum disco_notice_reason notice_to_wire(enum path_notice notice)
 static void tell_event(struct peer *peer, struct event *event)
 {
 	event->peer_id = peer->info.id;
-	snprintf(event->peer, sizeof(event->peer), "%s.%s", peer->info.name, peer->info.owner);
+	memcpy(event->peer, peer->full_name, sizeof(event->peer));
 	peer->env->on_event(peer->env->arg, event);
 }
 
@@ -314,6 +315,12 @@ static void set_allowed_ips(struct peer *peer)
 	engine_peer_set_allowed_ips(peer->engine, allowed, n);
 }
 
+static void take_info(struct peer *peer, const struct control_peer *info)
+{
+	peer->info = *info;
+	snprintf(peer->full_name, sizeof(peer->full_name), "%s.%s", info->name, info->owner);
+}
+
 int peer_new(const struct peer_env *env, const struct control_peer *info, uint64_t now_us,
 	     struct peer **out)
 {
@@ -323,7 +330,7 @@ int peer_new(const struct peer_env *env, const struct control_peer *info, uint64
 	if (!peer)
 		return -ENOMEM;
 	peer->env = env;
-	peer->info = *info;
+	take_info(peer, info);
 	peer->handshake_due_us = US_NEVER;
 	int err = disco_shared_init(&peer->shared, env->disco_secret, &info->disco_key.key);
 	if (err != 0)
@@ -381,7 +388,7 @@ int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now
 		if (err != 0)
 			return err;
 	}
-	peer->info = *info;
+	take_info(peer, info);
 	if (!ip_equal(&before.v4, &info->v4) || !ip_equal(&before.v6, &info->v6))
 		set_allowed_ips(peer);
 	if (!same_endpoints(&before.endpoints, &info->endpoints))
@@ -394,6 +401,11 @@ int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now
 const struct control_peer *peer_info(const struct peer *peer)
 {
 	return &peer->info;
+}
+
+const char *peer_full_name(const struct peer *peer)
+{
+	return peer->full_name;
 }
 
 struct engine_peer *peer_engine(const struct peer *peer)
@@ -418,9 +430,6 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 {
 	struct path_report report = report_from_wire(&ping->report, from);
 
-	if (ping->has_report)
-		observer_on_report(&peer->observer, from->kind, report.data_heard, now_us);
-
 	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
 			  actions);
 }
@@ -434,7 +443,7 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 
 	if (!proved.matched)
 		return;
-	observer_on_rtt(&peer->observer, proved.rtt_us, now_us);
+	observer_on_pong(&peer->observer, &proved);
 	peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);
 }
 
@@ -518,11 +527,14 @@ static void observe(struct peer *peer, const struct path_traffic *traffic, uint6
 {
 	struct observer_times at = {now_us, clock_unix_us()};
 	struct path_view in_use = {.way = way_none()};
+	struct path_proof proof = path_peer_proof(&peer->path);
 	struct observer_output seen;
 
 	path_peer_list(&peer->path, &in_use, 1);
 	peer->was_active = peer_is_active(peer, now_us);
-	observer_step(&peer->observer, traffic, &in_use, peer->was_active, at, &seen);
+	observer_step(&peer->observer,
+		      &(struct observer_view){traffic, &proof, &in_use, peer->was_active}, at,
+		      &seen);
 	for (unsigned i = 0; i < seen.n_samples; i++)
 		peer->env->on_sample(peer->env->arg, &seen.samples[i]);
 	if (seen.has_event)

@@ -57,6 +57,8 @@ void peer_free(struct peer *peer);
 MUST_CHECK int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now_us);
 
 const struct control_peer *peer_info(const struct peer *peer);
+/* "name.owner", for logs. */
+const char *peer_full_name(const struct peer *peer);
 struct engine_peer *peer_engine(const struct peer *peer);
 const struct path_peer *peer_path(const struct peer *peer);
 bool peer_is_active(const struct peer *peer, uint64_t now_us);
