@@ -10,11 +10,12 @@
 #include <unistd.h>
 
 enum { ALIGN = 16, MIN_CAPACITY = 4096, CACHE_LINE = 64 };
+enum { REWIND_BYTES = 64 * 1024 };
 
 static const uint32_t skip_to_start = UINT32_MAX;
 
-/* In front of each record. A record never wraps: where it does not fit before the end, a slot with
- * skip_to_start fills the rest. */
+/* In front of each record. A record never wraps: where it does not fit before the end, or an empty
+ * ring begins anew, a slot with skip_to_start fills the rest. */
 struct slot {
 	uint32_t len;
 	uint32_t unused[3];
@@ -91,6 +92,19 @@ static bool has_room(struct ring *r, size_t head, size_t need)
 	return need <= capacity - (head - r->seen_tail);
 }
 
+/* An empty ring begins anew, so that one whose consumer keeps up stays in a few pages that are in
+ * the cache, and never touches the rest of its memory. Looked at once in REWIND_BYTES, since tail
+ * is the other thread's cache line. */
+static bool should_rewind(struct ring *r, size_t head, size_t size)
+{
+	size_t at = head & r->mask;
+
+	if (at < size || at / REWIND_BYTES == (at + size) / REWIND_BYTES)
+		return false;
+	r->seen_tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+	return r->seen_tail == head;
+}
+
 uint8_t *ring_reserve(struct ring *r, size_t len)
 {
 	size_t capacity = r->mask + 1;
@@ -99,7 +113,8 @@ uint8_t *ring_reserve(struct ring *r, size_t len)
 		return NULL;
 	size_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
 	size_t to_end = capacity - (head & r->mask);
-	size_t skip = slot_size(len) > to_end ? to_end : 0;
+	bool fits = slot_size(len) <= to_end;
+	size_t skip = fits && !should_rewind(r, head, slot_size(len)) ? 0 : to_end;
 
 	if (!has_room(r, head, skip + slot_size(len)))
 		return NULL;

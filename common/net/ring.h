@@ -8,7 +8,8 @@
  *	                      if (ring_arm(r)) wait until ring_fd(r) is readable, then
  *ring_disarm(r); }
  *
- * ring_push makes a system call only while the consumer is armed, so once a burst.
+ * ring_push makes a system call only while the consumer is armed, so once a burst. While the
+ * consumer keeps up, only the first 64 KB of the capacity are ever touched.
  */
 #ifndef WARREN_RING_H
 #define WARREN_RING_H

@@ -69,6 +69,26 @@ TEST(writes_in_place_and_forgets_what_was_not_committed)
 	ring_free(r);
 }
 
+TEST(stays_in_its_first_pages_while_the_consumer_keeps_up)
+{
+	struct ring *r = ring_new(1 << 20);
+	const uint8_t *first = NULL, *at;
+	uint8_t record[1000] = {0};
+	size_t len, furthest = 0;
+
+	for (unsigned i = 0; i < 10000; i++) {
+		memcpy(record, &i, sizeof(i));
+		CHECK(ring_push(r, NULL, 0, record, sizeof(record)) == 0);
+		CHECK(ring_peek(r, &at, &len) && len == sizeof(record));
+		CHECK_MEM(at, record, sizeof(record));
+		first = first ? first : at;
+		furthest = (size_t)(at - first) > furthest ? (size_t)(at - first) : furthest;
+		ring_pop(r);
+	}
+	CHECK(furthest > 60000 && furthest < 65536);
+	ring_free(r);
+}
+
 TEST(wakes_an_armed_consumer_once_and_nobody_else)
 {
 	struct ring *r = ring_new(4096);
@@ -122,9 +142,9 @@ static bool check_record(const uint8_t *at, size_t len, uint32_t wanted)
 	return true;
 }
 
-TEST(two_threads_pass_records_whole_and_no_wake_is_lost)
+static void pass_records(size_t capacity_bytes)
 {
-	struct ring *r = ring_new(16384);
+	struct ring *r = ring_new(capacity_bytes);
 	const uint8_t *at;
 	pthread_t thread;
 	uint32_t next = 0;
@@ -144,4 +164,10 @@ TEST(two_threads_pass_records_whole_and_no_wake_is_lost)
 	}
 	CHECK(pthread_join(thread, NULL) == 0);
 	ring_free(r);
+}
+
+TEST(two_threads_pass_records_whole_and_no_wake_is_lost)
+{
+	pass_records(16384);   /* wraps and is full often */
+	pass_records(1 << 20); /* begins anew often */
 }
