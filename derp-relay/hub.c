@@ -349,9 +349,9 @@ static void enqueue(struct hub *hub, struct port *port, const struct relayed *r,
 	p->queued_us = now_us;
 	memcpy(p->data, r->data, r->len);
 
-	struct packet *oldest = port_push(port, p);
-	if (oldest)
-		drop(hub, oldest, DROP_QUEUE_HEAD);
+	port_push(port, p);
+	while ((p = port_pop_surplus(port, kind_of(r->is_disco), now_us)))
+		drop(hub, p, DROP_QUEUE_HEAD);
 	mark_ready(hub, port);
 }
 

@@ -11,13 +11,19 @@ bool port_is_empty(const struct port *port)
 	       !port->queue[PACKET_OTHER].head;
 }
 
-struct packet *port_push(struct port *port, struct packet *p)
+void port_push(struct port *port, struct packet *p)
 {
-	struct packet_queue *q = &port->queue[p->is_disco ? PACKET_DISCO : PACKET_OTHER];
-	struct packet *oldest = q->count == PORT_DEPTH ? packet_queue_pop(q) : NULL;
+	packet_queue_push(&port->queue[p->is_disco ? PACKET_DISCO : PACKET_OTHER], p);
+}
 
-	packet_queue_push(q, p);
-	return oldest;
+struct packet *port_pop_surplus(struct port *port, enum packet_kind kind, uint64_t now_us)
+{
+	struct packet_queue *q = &port->queue[kind];
+
+	if (q->count <= PORT_DEPTH)
+		return NULL;
+	bool is_late = now_us - q->head->queued_us > PORT_WAIT_US;
+	return is_late || q->count > PORT_BURST ? packet_queue_pop(q) : NULL;
 }
 
 int port_push_note(struct port *port, const struct port_note *note, uint32_t max)

@@ -2,10 +2,12 @@
  * port: what waits to be written to one connection.
  *
  * Three queues, drained in this order: notes (peers that came or went), disco packets, all other
- * packets. Each packet queue holds PORT_DEPTH; a full one drops its oldest, so that a slow reader
- * never holds back a sender and hears the newest. An idle port is a hundred bytes: packets sit in
- * the pool's buffers, not in arrays here. Embedded in a hub_conn (a client) or a hub_link (our own
- * session to another relay of the mesh); part of the hub and covered by its lock.
+ * packets. Each packet queue holds PORT_DEPTH, and up to PORT_BURST while its oldest is younger
+ * than PORT_WAIT_US: a quick reader gets a sender's whole burst, since one lost packet halves the
+ * TCP stream inside; a slow one never holds back a sender and hears the newest. An idle port is a
+ * hundred bytes: packets sit in the pool's buffers, not in arrays here. Embedded in a hub_conn (a
+ * client) or a hub_link (our own session to another relay of the mesh); part of the hub and covered
+ * by its lock.
  */
 #ifndef WARREN_PORT_H
 #define WARREN_PORT_H
@@ -19,7 +21,7 @@
 #include "common/wire.h"
 #include "derp-relay/packet.h"
 
-enum { PORT_DEPTH = 32 };
+enum { PORT_DEPTH = 32, PORT_BURST = 512, PORT_WAIT_US = 10 * 1000 };
 
 /* A client that follows nobody hears of at most so many departures at once; a mesh peer gets all.
  */
@@ -51,8 +53,12 @@ struct port {
 
 bool port_is_empty(const struct port *port);
 
-/* Takes p over. Returns the packet that had to go for it, now the caller's, or NULL. */
-struct packet *port_push(struct port *port, struct packet *p);
+/* Takes p over. */
+void port_push(struct port *port, struct packet *p);
+
+/* The oldest packet of a queue that holds too much at this time, now the caller's; NULL where it
+ * doesn't. To be asked until NULL behind each push. */
+struct packet *port_pop_surplus(struct port *port, enum packet_kind kind, uint64_t now_us);
 
 /* -ENOBUFS where max notes wait already, -ENOMEM. */
 MUST_CHECK int port_push_note(struct port *port, const struct port_note *note, uint32_t max);

@@ -24,11 +24,17 @@ static struct hub_conn *join(struct hub *hub, struct hub_conn *c, uint8_t n)
 	return c;
 }
 
-static void send_text(struct hub *hub, struct hub_conn *from, uint8_t to, const char *text)
+static void send_text_at(struct hub *hub, struct hub_conn *from, uint8_t to, const char *text,
+			 uint64_t now_us)
 {
 	struct public_key dst = key(to);
 
-	hub_on_packet(hub, from, &dst, (const uint8_t *)text, strlen(text), t0);
+	hub_on_packet(hub, from, &dst, (const uint8_t *)text, strlen(text), now_us);
+}
+
+static void send_text(struct hub *hub, struct hub_conn *from, uint8_t to, const char *text)
+{
+	send_text_at(hub, from, to, text, t0);
 }
 
 /* A disco packet: its magic, a key, a nonce, and at least nothing more: 62 bytes. */
@@ -117,22 +123,49 @@ TEST(a_packet_reaches_its_key_with_its_senders)
 	hub_free(hub);
 }
 
-TEST(a_full_queue_drops_its_oldest)
+/* Sends n packets; returns how many of them the queue let go. */
+static uint64_t drops_of(struct hub *hub, struct hub_conn *from, int n, uint64_t apart_us)
+{
+	char text[8];
+
+	for (int i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "p%03d", i);
+		send_text_at(hub, from, 2, text, t0 + (uint64_t)i * apart_us);
+	}
+	return drops(hub, DROP_QUEUE_HEAD, PACKET_OTHER);
+}
+
+TEST(a_full_queue_whose_oldest_has_waited_drops_it)
 {
 	struct hub *hub = hub_new(seed, 1 << 20);
 	struct hub_conn a, b;
-	char text[8];
 
 	join(hub, &a, 1);
 	join(hub, &b, 2);
-	for (int i = 0; i < 35; i++) {
-		snprintf(text, sizeof(text), "p%02d", i);
-		send_text(hub, &a, 2, text);
-	}
-	CHECK_INT(drops(hub, DROP_QUEUE_HEAD, PACKET_OTHER), 3);
+	CHECK_INT(drops_of(hub, &a, 35, 1000), 3);
 	pull(hub, &b.port, &out);
 	CHECK_INT(out.packets, 32);
-	check_packet(next(&out), 1, "p03");
+	check_packet(next(&out), 1, "p003");
+	hub_remove(hub, &a);
+	hub_remove(hub, &b);
+	hub_free(hub);
+}
+
+TEST(a_burst_fits_and_what_is_left_of_it_goes_when_it_is_late)
+{
+	struct hub *hub = hub_new(seed, 4 << 20);
+	struct hub_conn a, b;
+
+	join(hub, &a, 1);
+	join(hub, &b, 2);
+	CHECK_INT(drops_of(hub, &a, 515, 0), 3);
+	send_text_at(hub, &a, 2, "late", t0 + 10 * 1000);
+	CHECK_INT(drops(hub, DROP_QUEUE_HEAD, PACKET_OTHER), 4);
+	send_text_at(hub, &a, 2, "later", t0 + 10 * 1000 + 1);
+	CHECK_INT(drops(hub, DROP_QUEUE_HEAD, PACKET_OTHER), 517 - 32);
+	pull(hub, &b.port, &out);
+	CHECK_INT(out.packets, 32);
+	check_packet(next(&out), 1, "p485");
 	hub_remove(hub, &a);
 	hub_remove(hub, &b);
 	hub_free(hub);
