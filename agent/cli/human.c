@@ -101,3 +101,12 @@ void human_safe(const char *text, char *out, size_t cap)
 	}
 	out[n] = '\0';
 }
+
+const char *human_reason(const char *reason, const char *way)
+{
+	size_t len = strlen(way);
+	bool repeats =
+		len > 0 && strncmp(reason, way, len) == 0 && strncmp(reason + len, ": ", 2) == 0;
+
+	return repeats ? reason + len + 2 : reason;
+}

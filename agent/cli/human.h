@@ -26,4 +26,7 @@ void human_date(uint64_t unix_us, char out[static HUMAN_LEN]);
 /* A text of others for a terminal: control bytes become '?'. */
 void human_safe(const char *text, char *out, size_t cap);
 
+/* A reason without the "WAY: " it opens with, where the reader has the way before him already. */
+const char *human_reason(const char *reason, const char *way);
+
 #endif

@@ -17,6 +17,8 @@ static const char *safe_str(const struct json_in *obj, const char *key, char out
 
 struct overview {
 	uint64_t measured, direct, relay; /* samples */
+	uint64_t gaps;
+	double gap_sum_ms, gap_longest_ms;
 	double p50_sum_ms, worst_ms, loss_sum;
 	uint64_t with_loss;
 };
@@ -41,14 +43,45 @@ static void take_sample(struct overview *o, const struct json_in *sample)
 	}
 }
 
+static void take_gap(struct overview *o, const struct json_in *event)
+{
+	double gap_ms = json_opt_f64(event, "gap_ms", 0, 1e12, 0);
+
+	if (strcmp(json_opt_str(event, "kind", TEXT_MAX, ""), "gap") != 0)
+		return;
+	o->gaps++;
+	o->gap_sum_ms += gap_ms;
+	o->gap_longest_ms = gap_ms > o->gap_longest_ms ? gap_ms : o->gap_longest_ms;
+}
+
+static void print_gaps(const struct overview *o, FILE *out)
+{
+	char sum[HUMAN_LEN], longest[HUMAN_LEN];
+
+	if (o->gaps == 0) {
+		fprintf(out, "  never out of reach while data was sent\n");
+		return;
+	}
+	human_ms(o->gap_sum_ms, sum);
+	human_ms(o->gap_longest_ms, longest);
+	fprintf(out, "  out of reach %" PRIu64 " time%s, %s in all", o->gaps,
+		o->gaps == 1 ? "" : "s", sum);
+	if (o->gaps > 1)
+		fprintf(out, ", %s the longest", longest);
+	fputc('\n', out);
+}
+
 static void print_overview(const struct json_in *peer, FILE *out)
 {
 	struct json_in samples = json_opt_array(peer, "samples", ITEMS_MAX), sample = {0};
+	struct json_in events = json_opt_array(peer, "events", ITEMS_MAX), event = {0};
 	char typical[HUMAN_LEN], worst[HUMAN_LEN];
 	struct overview o = {0};
 
 	while (json_each(&samples, &sample))
 		take_sample(&o, &sample);
+	while (json_each(&events, &event))
+		take_gap(&o, &event);
 	if (o.measured == 0) {
 		fprintf(out, "  nothing was measured: no data passed\n");
 		return;
@@ -59,9 +92,10 @@ static void print_overview(const struct json_in *peer, FILE *out)
 	if (o.with_loss)
 		fprintf(out, ", %.1f %% lost", o.loss_sum / (double)o.with_loss);
 	if (o.direct + o.relay)
-		fprintf(out, "; %.0f %% of the time direct",
+		fprintf(out, "; direct %.0f %% of the time that data passed",
 			100 * (double)o.direct / (double)(o.direct + o.relay));
 	fputc('\n', out);
+	print_gaps(&o, out);
 }
 
 /* ---- what happened ---- */
@@ -106,10 +140,23 @@ static void print_move(const struct json_in *event, FILE *out)
 		fprintf(out, strcmp(from, to) == 0 ? ", on %s" : ", to %s", to);
 }
 
+/* Who can do something about it. */
+static const char *describe_owner(const char *owner)
+{
+	if (strcmp(owner, "it") == 0)
+		return "your network's IT";
+	if (strcmp(owner, "admin") == 0)
+		return "the mesh's admin";
+	if (strcmp(owner, "provider") == 0)
+		return "the network provider";
+	return owner;
+}
+
 static void print_evidence(const struct json_in *event, FILE *out)
 {
 	uint64_t lost = json_opt_u64(event, "lost_packets", 0, JSON_INT_MAX, 0);
 	const char *seen_by = json_opt_str(event, "seen_by", TEXT_MAX, "");
+	const char *kind = json_opt_str(event, "kind", TEXT_MAX, "");
 	char code[SAFE_LEN], owner[SAFE_LEN];
 
 	if (lost)
@@ -118,13 +165,15 @@ static void print_evidence(const struct json_in *event, FILE *out)
 		fprintf(out, "; both ends saw it");
 	else if (strcmp(seen_by, "peer") == 0)
 		fprintf(out, "; the peer saw it");
-	fprintf(out, "  [%s, %s]\n", safe_str(event, "code", code),
-		safe_str(event, "owner", owner));
+	fprintf(out, "  [%s", safe_str(event, "code", code));
+	if (strcmp(kind, "path") != 0) /* a move is nobody's fault, and mended already */
+		fprintf(out, ", up to %s", describe_owner(safe_str(event, "owner", owner)));
+	fprintf(out, "]\n");
 }
 
 static void print_event(const struct json_in *event, char day[static HUMAN_LEN], FILE *out)
 {
-	char clock[HUMAN_LEN], kind[SAFE_LEN], cause[SAFE_LEN];
+	char clock[HUMAN_LEN], kind[SAFE_LEN], cause[SAFE_LEN], way[SAFE_LEN];
 	uint64_t start_us;
 
 	if (human_time_parse(json_opt_str(event, "t", 64, ""), &start_us) != 0)
@@ -133,7 +182,8 @@ static void print_event(const struct json_in *event, char day[static HUMAN_LEN],
 	human_clock(start_us, clock);
 	fprintf(out, "  %s  %-11s", clock, safe_str(event, "kind", kind));
 	print_length(event, start_us, out);
-	fprintf(out, "  %s", safe_str(event, "cause", cause));
+	safe_str(event, "cause", cause);
+	fprintf(out, "  %s", human_reason(cause, safe_str(event, "to", way)));
 	print_move(event, out);
 	print_evidence(event, out);
 }

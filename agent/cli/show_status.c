@@ -132,12 +132,13 @@ static void add_loss(struct text_table *t, const struct json_in *path)
 
 static void add_why(struct text_table *t, const struct json_in *path, uint64_t now_unix_us)
 {
-	char why[SAFE_LEN], since[HUMAN_LEN], cell[CELL_LEN];
+	char why[SAFE_LEN], since[HUMAN_LEN], way[CELL_LEN], cell[CELL_LEN];
 
 	safe_str(path, "why", why);
+	describe_path(path, way);
 	age(path, "since", now_unix_us, since);
-	snprintf(cell, sizeof(cell), "%s%s%s%s", why, since[0] ? " (for " : "", since,
-		 since[0] ? ")" : "");
+	snprintf(cell, sizeof(cell), "%s%s%s%s", human_reason(why, way), since[0] ? " (for " : "",
+		 since, since[0] ? ")" : "");
 	text_table_add(t, cell);
 }
 

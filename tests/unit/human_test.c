@@ -57,3 +57,11 @@ TEST(texts_of_others_cannot_steer_the_terminal)
 	human_safe("abcdef", out, 4);
 	CHECK_STR(out, "abc");
 }
+
+TEST(a_reason_does_not_repeat_the_way_beside_it)
+{
+	CHECK_STR(human_reason("relay 1: UDP is blocked", "relay 1"), "UDP is blocked");
+	CHECK_STR(human_reason("relay 12: UDP is blocked", "relay 1"), "relay 12: UDP is blocked");
+	CHECK_STR(human_reason("idle", "-"), "idle");
+	CHECK_STR(human_reason(": odd", ""), ": odd");
+}

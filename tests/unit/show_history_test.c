@@ -37,7 +37,7 @@ TEST(tells_the_story_of_one_peer)
 		"{\"path\":\"relay 1\",\"rtt_p50_ms\":45,\"rtt_p99_ms\":50,\"loss_pct\":0.5}],"
 		"\"events\":["
 		"{\"t\":\"2026-01-01T23:59:59.900Z\",\"end\":null,\"kind\":\"path\","
-		"\"code\":\"path-first\",\"cause\":\"the first way that "
+		"\"code\":\"path-first\",\"cause\":\"relay 1: the first way that "
 		"answered\",\"owner\":\"you\","
 		"\"from\":\"none\",\"to\":\"relay 1\",\"gap_ms\":null,\"lost_packets\":0,"
 		"\"seen_by\":\"here\"},"
@@ -55,18 +55,21 @@ TEST(tells_the_story_of_one_peer)
 		"\"seen_by\":\"peer\"}]}",
 		3600000000,
 		"dev.alice, the last 1 h\n"
-		"  31 ms typical, 80 ms at worst, 0.5 % lost; 75 % of the time direct\n"
+		"  31 ms typical, 80 ms at worst, 0.5 % lost; direct 75 % of the time that data "
+		"passed\n"
+		"  out of reach 2 times, 700 ms in all, 700 ms the longest\n"
 		"  2026-01-01\n"
 		"  23:59:59  path                   the first way that answered, to relay 1  "
-		"[path-first, you]\n"
+		"[path-first]\n"
 		"  2026-01-02\n"
 		"  14:32:05  gap          700 ms    the path fell silent, from direct "
 		"203.0.113.20:41641, to relay 1; 7 packets lost; both ends saw it  [path-silent, "
-		"it]\n"
-		"  14:40:00  sleep        1 h       this machine slept  [asleep, you]\n"
+		"up "
+		"to your network's IT]\n"
+		"  14:40:00  sleep        1 h       this machine slept  [asleep, up to you]\n"
 		"  15:41:00  gap          goes on   nothing comes back, on relay 1; 1 packet lost; "
 		"the "
-		"peer saw it  [unknown, you]\n");
+		"peer saw it  [unknown, up to you]\n");
 }
 
 TEST(silence_is_said_for_every_peer)
