@@ -14,6 +14,11 @@
  * 5 s fires; never closer than this, which responders would take for a flood. */
 static const uint64_t handshake_again_us = 25 * US_PER_MS;
 
+/* WireGuard renews a keypair after 120 s, or where 15 s brought no answer. Who shakes hands sooner
+ * has lost its keys; in the first seconds both ends may, each having begun. */
+static const uint64_t renewal_us = 120 * US_PER_S, no_answer_us = 15 * US_PER_S;
+static const uint64_t both_began_us = 5 * US_PER_S;
+
 enum { HANDSHAKE_WAYS_MAX = 8, NOTICE_WAYS_MAX = 16, FAILED_SENDS_MAX = 16 };
 
 struct peer {
@@ -177,9 +182,19 @@ static void tell_move(struct peer *peer, const struct path_choice *choice)
 
 	event.from = choice->from;
 	event.to = choice->first;
-	observer_on_cause(&peer->observer, code, clock_now_us());
 	tell_event(peer, &event);
 	peer->env->on_moved(peer->env->arg, peer, choice);
+}
+
+/* What ends a gap is no cause of it. */
+static void note_cause(struct peer *peer, const struct path_choice *choice)
+{
+	enum code code = code_find(choice->why_code);
+	bool is_trouble = choice->moved || choice->copy.kind != WAY_NONE;
+
+	if (is_trouble && code != CODE_PATH_FIRST && code != CODE_PATH_BETTER &&
+	    code != CODE_PATH_BACK)
+		observer_on_cause(&peer->observer, code, clock_now_us());
 }
 
 /* A way appeared, or the peer did: an unanswered initiation has a new chance. */
@@ -208,6 +223,7 @@ static void publish_choice(struct peer *peer)
 	const struct path_choice *choice = path_peer_choice(&peer->path);
 
 	engine_peer_set_choice(peer->engine, &choice->first, &choice->copy);
+	note_cause(peer, choice);
 	if (!choice->moved)
 		return;
 	tell_move(peer, choice);
@@ -597,6 +613,19 @@ static void on_heard(struct peer *peer, const struct way *from, uint64_t now_us)
 	carry_out(peer, &actions, now_us);
 }
 
+static bool has_lost_its_keys(const struct peer *peer, uint64_t now_us)
+{
+	uint64_t heard_us = path_peer_proof(&peer->path).heard_us, unix_us = clock_unix_us();
+	struct engine_peer_stats stats;
+
+	engine_peer_stats(peer->engine, &stats);
+	uint64_t shook_unix_us = stats.last_handshake_unix_us;
+	uint64_t age_us =
+		shook_unix_us != 0 && unix_us > shook_unix_us ? unix_us - shook_unix_us : 0;
+	return age_us > both_began_us && age_us < renewal_us && heard_us != 0 &&
+	       now_us - heard_us < no_answer_us;
+}
+
 void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len,
 			    const struct way *reply_to, uint64_t now_us)
 {
@@ -608,6 +637,8 @@ void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len
 	for (size_t i = 0; i < n; i++)
 		(void)send_by(peer, &ways[i], packet, len); /* the handshake's own timer retries */
 	if (reply_to->kind != WAY_NONE) {
+		if (has_lost_its_keys(peer, now_us))
+			observer_on_cause(&peer->observer, CODE_PEER_RESTARTED, now_us);
 		on_heard(peer, reply_to, now_us);
 		return;
 	}
