@@ -39,8 +39,9 @@ int main(int argc, char **argv)
 
 	if (!config_load(&warrend_program, argc, argv, &settings, &config, &status))
 		return status;
-	if (settings_finish(&settings, error) != 0)
-		return fail(strcmp(settings.tun, "none") == 0 ? 1 : 2, error);
+	status = settings_finish(&settings, error);
+	if (status != 0)
+		return fail(status, error);
 
 	struct node *node;
 	if (node_new(&settings, &node, error) != 0)

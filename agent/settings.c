@@ -9,6 +9,8 @@
 
 #define AT(field) offsetof(struct settings, field)
 
+enum { CANNOT = 1, USAGE = 2 }; /* exit statuses */
+
 static const struct config_option options[] = {
 	{"coordinator", CONFIG_STRING, AT(coordinator), "URL",
 	 "https://host[:port] or an invitation; without it warrend waits for `warren up`",
@@ -66,27 +68,27 @@ int settings_finish(struct settings *s, char error[static CONFIG_ERROR_LEN])
 {
 	if (s->port < 0 || s->port > 65535) {
 		snprintf(error, CONFIG_ERROR_LEN, "--port: not a UDP port (0 to 65535)");
-		return -EINVAL;
+		return USAGE;
 	}
 	if (s->token && s->token_file) {
 		snprintf(error, CONFIG_ERROR_LEN, "give --token or --token-file, not both");
-		return -EINVAL;
+		return USAGE;
 	}
 	if (strcmp(s->tun, "none") == 0) {
 		snprintf(error, CONFIG_ERROR_LEN,
 			 "--tun none: this build needs a TUN; give it CAP_NET_ADMIN and a name");
-		return -EINVAL;
+		return CANNOT;
 	}
 	if (!s->state_dir) {
 		if (default_path(s->state_dir_buf, "/var/lib/warren", "XDG_STATE_HOME",
 				 ".local/state", "warren", "state-dir", error) != 0)
-			return -EINVAL;
+			return USAGE;
 		s->state_dir = s->state_dir_buf;
 	}
 	if (!s->socket) {
 		if (default_path(s->socket_buf, "/run/warren/warrend.sock", "XDG_RUNTIME_DIR", NULL,
 				 "warren/warrend.sock", "socket", error) != 0)
-			return -EINVAL;
+			return USAGE;
 		s->socket = s->socket_buf;
 	}
 	return 0;

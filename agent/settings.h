@@ -32,7 +32,8 @@ struct settings {
 
 extern const struct config_program warrend_program;
 
-/* Defaults that depend on who runs us, and checks across options. -EINVAL with a line in error. */
+/* Defaults that depend on who runs us, and checks across options. 0, or the exit status with a line
+ * in error: 2 where the command line is wrong, 1 where this build cannot do what it asks for. */
 MUST_CHECK int settings_finish(struct settings *s, char error[static CONFIG_ERROR_LEN]);
 
 #endif
