@@ -22,9 +22,14 @@ static const uint64_t survey_idle_us = 120 * US_PER_S;
 struct node_lookup {
 	struct node_lookup *next;
 	struct node *node;
-	struct resolve_query *query;
+	struct resolve_query *query; /* under way */
+	bool found;
 	uint32_t region;
+	uint16_t port;
+	char host[DERP_HOST_LEN];
 };
+
+static void retry_lookups(struct node *node);
 
 /* ---- what we tell others ---- */
 
@@ -133,6 +138,7 @@ void node_reach_survey(struct node *node, uint64_t now_us)
 	randombytes_buf(random, sizeof(random));
 	stun_survey_start(node->survey, node->servers, node->n_servers, random, now_us);
 	node->survey_told = false;
+	retry_lookups(node);
 	send_due_questions(node, now_us);
 }
 
@@ -346,12 +352,18 @@ static void on_resolved(void *arg, int err, const struct endpoint *addrs, size_t
 	struct node *node = lookup->node;
 
 	lookup->query = NULL;
-	if (err != 0)
+	if (err != 0) /* the next survey asks again */
 		return;
+	lookup->found = true;
 	for (size_t i = 0; i < n; i++)
 		add_server(node, &addrs[i], lookup->region);
 	node->survey_due_us = 0;
 	node_arm(node);
+}
+
+static void ask_resolver(struct node_lookup *l)
+{
+	l->query = resolve_start(l->node->resolver, l->host, l->port, on_resolved, l);
 }
 
 static void look_up(struct node *node, const struct derp_node *relay)
@@ -360,11 +372,20 @@ static void look_up(struct node *node, const struct derp_node *relay)
 
 	if (!lookup)
 		return;
-	*lookup =
-		(struct node_lookup){.next = node->lookups, .node = node, .region = relay->region};
+	*lookup = (struct node_lookup){.next = node->lookups,
+				       .node = node,
+				       .region = relay->region,
+				       .port = relay->stun_port};
+	snprintf(lookup->host, sizeof(lookup->host), "%s", relay->host);
 	node->lookups = lookup;
-	lookup->query =
-		resolve_start(node->resolver, relay->host, relay->stun_port, on_resolved, lookup);
+	ask_resolver(lookup);
+}
+
+static void retry_lookups(struct node *node)
+{
+	for (struct node_lookup *l = node->lookups; l; l = l->next)
+		if (!l->found && !l->query)
+			ask_resolver(l);
 }
 
 static void add_servers_of(struct node *node, const struct derp_node *relay)

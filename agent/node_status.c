@@ -260,6 +260,14 @@ static void fill_drops(const struct node *node, struct metric_page *page)
 	metric_u64(page, &(struct metric_label){"reason", "disco-refused"}, 1, node->refused_disco);
 }
 
+static void fill_handshakes(const struct node *node, struct metric_page *page)
+{
+	metric_counter(page, "warren_handshake_dropped_total", "Handshake packets refused.");
+	for (int i = 0; i < WG_DROP_COUNT; i++)
+		metric_u64(page, &(struct metric_label){"reason", wg_drop_str((enum wg_drop)i)}, 1,
+			   engine_handshake_drops(node->engine, (enum wg_drop)i));
+}
+
 static void fill_filter(const struct node *node, struct metric_page *page)
 {
 	struct filter_counters c;
@@ -334,6 +342,7 @@ void node_fill_metrics(void *arg, struct metric_page *page)
 		return;
 	fill_peers(node, page);
 	fill_drops(node, page);
+	fill_handshakes(node, page);
 	fill_filter(node, page);
 	fill_path_drops(node, page);
 	fill_relays(node, page);
