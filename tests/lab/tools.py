@@ -66,10 +66,18 @@ def first_ping(lab, host, address, start_us=0, timeout=15, by="icmp", port=0, go
                 "--timeout", timeout, *(["--then", "go-on"] if go_on else []))
 
 
-def first_direct(lab, start_us=0, timeout=15):
-    """When laptop and ws first sent each other WireGuard data straight; at_us, or absent."""
-    return Tool(lab, "inet", "firstdirect", "xnatA", "203.0.113.10", "203.0.113.20",
-                "--start-us", start_us, "--timeout", timeout)
+class FirstDirect:
+    """When laptop and ws had both got WireGuard data straight from the other, behind their NATs."""
+
+    def __init__(self, lab, timeout=15):
+        self.ends = [Tool(lab, nat, "firstdirect", wire, peer, "--timeout", timeout)
+                     for nat, wire, peer in (("natA", "xlaptop", "203.0.113.20"),
+                                             ("natB", "xws", "203.0.113.10"))]
+
+    def result(self):
+        """at_us of the later of the two; without it where one never got any."""
+        seen = [end.result() for end in self.ends]
+        return {"at_us": max(s["at_us"] for s in seen)} if all("at_us" in s for s in seen) else {}
 
 
 def bulk_receiver(lab, host, port=7008, out=None):

@@ -22,7 +22,7 @@ def start_once(m, number, direct):
     node = m.add_node("laptop", f"laptop{number}", "client")
     node.invitation = m.coordinator.invite(node.name, node.role)
     ping = tools.first_ping(m, "laptop", m.dev.address(), go_on=direct)
-    straight = tools.first_direct(m) if direct else None
+    straight = tools.FirstDirect(m) if direct else None
     node.start()
     direct_ms = since_ms(node.started_us, straight.result()) if direct else None
     first_ms = since_ms(node.started_us, ping.result())

@@ -17,7 +17,7 @@ def cut(case, m, typing, peer, **directions):
     """UDP goes silently, stays away, and comes back."""
     m.topo.cut_udp(**directions)
     typing.during("cut", 4)
-    straight = tools.first_direct(m)
+    straight = tools.FirstDirect(m)
     restored_us = tools.now_us()
     m.topo.restore_udp()
     typing.during("back", 3)
@@ -76,7 +76,7 @@ def nat_rebound(case, m, typing):
     """The laptop's NAT forgets its state and gives other ports: direct again soon."""
     m.topo.rebind("natA")
     rebound_us = tools.now_us()
-    straight = tools.first_direct(m)
+    straight = tools.FirstDirect(m)
     typing.during("rebound", 5)
     seen = straight.result()
     typing.finish()

@@ -1,6 +1,7 @@
 /*
- * firstdirect: watches a wire for WireGuard data straight between two hosts, and says how long it
- * took from a given start until both had sent some. It believes packets, not what a daemon says.
+ * firstdirect: watches a host's own wire, behind its NAT, for WireGuard data that comes straight
+ * from another host's public address, and says how long that took from a given start. It believes
+ * packets that arrived, not what a daemon says, nor what one merely sent.
  */
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -11,34 +12,23 @@
 
 enum { TRANSPORT_DATA = 4, ETHERNET_HEADER_LEN = 14, UDP_HEADER_LEN = 8, KEEPALIVE_LEN = 32 };
 
-struct pair {
-	uint8_t a[4], b[4];
-};
-
-/* 1: a to b, 2: b to a, 0: something else. */
-static int direction_of(const struct pair *pair, const uint8_t *frame, size_t len)
+static bool is_straight_data(const uint8_t from[static 4], const uint8_t *frame, size_t len)
 {
 	struct reader r = reader_init(frame, len);
-	uint8_t src[4], dst[4];
+	uint8_t src[4];
 
 	read_skip(&r, ETHERNET_HEADER_LEN - 2);
-	if (read_u16be(&r) != ETH_P_IP)
-		return 0;
+	bool is_v4 = read_u16be(&r) == ETH_P_IP;
 	size_t header_len = (size_t)(read_u8(&r) & 0x0f) * 4;
 	read_skip(&r, 8);
-	uint8_t proto = read_u8(&r);
+	bool is_udp = read_u8(&r) == IPPROTO_UDP;
 	read_skip(&r, 2);
 	read_bytes(&r, src, sizeof(src));
-	read_bytes(&r, dst, sizeof(dst));
-	read_skip(&r, header_len - 20);
-	read_skip(&r, UDP_HEADER_LEN);
+	read_skip(&r, header_len - 16 + UDP_HEADER_LEN);
 	bool is_keepalive = reader_left(&r) <= KEEPALIVE_LEN;
 	bool is_data = read_u32le(&r) == TRANSPORT_DATA;
-	if (r.failed || proto != IPPROTO_UDP || !is_data || is_keepalive)
-		return 0;
-	if (memcmp(src, pair->a, 4) == 0 && memcmp(dst, pair->b, 4) == 0)
-		return 1;
-	return memcmp(src, pair->b, 4) == 0 && memcmp(dst, pair->a, 4) == 0 ? 2 : 0;
+	return !r.failed && is_v4 && is_udp && is_data && !is_keepalive &&
+	       memcmp(src, from, sizeof(src)) == 0;
 }
 
 static int open_wire(const char *interface)
@@ -54,34 +44,28 @@ static int open_wire(const char *interface)
 
 int main(int argc, char **argv)
 {
-	const char *interface = positional(argc, argv, 1);
-	const char *a = positional(argc, argv, 2), *b = positional(argc, argv, 3);
-	struct pair pair;
+	const char *interface = positional(argc, argv, 1), *from_text = positional(argc, argv, 2);
+	uint8_t from[4];
 
-	if (!b || inet_pton(AF_INET, a, pair.a) != 1 || inet_pton(AF_INET, b, pair.b) != 1)
-		usage("firstdirect INTERFACE ADDRESS-A ADDRESS-B [--start-us T] [--timeout "
-		      "SECONDS]");
-	uint64_t now_us = clock_now_us(), at_us[3] = {0};
+	if (!from_text || inet_pton(AF_INET, from_text, from) != 1)
+		usage("firstdirect INTERFACE FROM-ADDRESS [--start-us T] [--timeout SECONDS]");
+	uint64_t now_us = clock_now_us(), at_us = 0;
 	uint64_t start_us = (uint64_t)option_number(argc, argv, "--start-us", (double)now_us);
 	uint64_t end_us =
 		now_us + (uint64_t)(option_number(argc, argv, "--timeout", 10) * US_PER_S);
 	struct pollfd p = {.fd = open_wire(interface), .events = POLLIN};
 
 	stop_on_signals();
-	while (!tool_stopped && (!at_us[1] || !at_us[2]) && (now_us = clock_now_us()) < end_us) {
+	while (!tool_stopped && at_us == 0 && clock_now_us() < end_us) {
 		uint8_t frame[256];
 		ssize_t n = poll(&p, 1, 100) > 0 ? recv(p.fd, frame, sizeof(frame), 0) : -1;
-		int direction = n > 0 ? direction_of(&pair, frame, (size_t)n) : 0;
 
-		if (!at_us[direction])
-			at_us[direction] = clock_now_us();
+		if (n > 0 && is_straight_data(from, frame, (size_t)n))
+			at_us = clock_now_us();
 	}
-	if (!at_us[1] || !at_us[2]) {
+	if (at_us == 0)
 		printf("{\"direct_ms\": null}\n");
-		return 1;
-	}
-	uint64_t both_us = at_us[1] > at_us[2] ? at_us[1] : at_us[2];
-	printf("{\"direct_ms\": %.1f, \"at_us\": %lu, \"there_us\": %lu, \"back_us\": %lu}\n",
-	       ms(both_us - start_us), both_us, at_us[1], at_us[2]);
-	return 0;
+	else
+		printf("{\"direct_ms\": %.1f, \"at_us\": %lu}\n", ms(at_us - start_us), at_us);
+	return at_us == 0 ? 1 : 0;
 }
