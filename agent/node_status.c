@@ -335,7 +335,6 @@ void node_fill_metrics(void *arg, struct metric_page *page)
 {
 	const struct node *node = arg;
 
-	metric_process(page);
 	metric_one_gauge(page, "warren_coordinator_connected", "1 while the session stands.",
 			 node->link_up);
 	if (!node->on)
