@@ -7,13 +7,15 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "tests/lab"))
+sys.path[:0] = [os.path.join(ROOT, "tests", folder) for folder in ("interop", "lab")]
 
+import derper  # noqa: E402
 import mesh  # noqa: E402
 import netns  # noqa: E402
 import topology  # noqa: E402
@@ -23,6 +25,7 @@ RSS_MB, ANON_MB, CPU_PERCENT, IDLE_S = 12.0, 4.0, 0.2, 60
 # What is wanted where no other mesh is there to compare with.
 RELAY_GBIT_S = 0.2
 TCP_S = 5
+RELAY_ROUNDS, RELAY_TCP_S = 3, 3
 
 
 def memory_mb(pid):
@@ -49,24 +52,46 @@ def wakes(pid):
     return total
 
 
-def iperf(m, *options):
+def iperf(m, seconds, *options):
+    """One TCP stream between laptop and dev; what the receiver got."""
     server = netns.Process(m.dev.host, ["iperf3", "-s", "-1"], f"{m.logs}/iperf.log")
     try:
         mesh.wait_for("iperf3 to listen", lambda: ":5201" in netns.run(m.dev.host, "ss", "-Hltn"))
-        out = subprocess.run(netns.inside(m.laptop.host, "iperf3", "-C", "cubic", "-J", "-t", TCP_S,
+        out = subprocess.run(netns.inside(m.laptop.host, "iperf3", "-C", "cubic", "-J", "-t", seconds,
                                           "-c", m.dev.address(), *options),
                              text=True, stdout=subprocess.PIPE, check=False).stdout
     finally:
         server.stop()
     report = json.loads(out)
-    mesh_error = report.get("error")
-    if mesh_error:
-        raise mesh.LabError(f"iperf3: {mesh_error}")
-    return report["end"]["sum_received"]["bits_per_second"] / 1e9
+    if report.get("error"):
+        raise mesh.LabError(f"iperf3: {report['error']}")
+    return report["end"]["sum_received"]
 
 
 def both_ways(m):
-    return [iperf(m), iperf(m, "-R")]
+    return [iperf(m, TCP_S, *options)["bits_per_second"] / 1e9 for options in ([], ["-R"])]
+
+
+def measure_by_relay(m):
+    """Both ways, one after the other: Gbit/s, and CPU seconds for each GB of relay and node."""
+    relays = [relay.process.pid for relay in m.relays.values()]
+    nodes = [m.laptop.process.pid, m.dev.process.pid]
+    rows = []
+    for options in ([], ["-R"]):
+        before = [sum(map(cpu_seconds, pids)) for pids in (relays, nodes)]
+        received = iperf(m, RELAY_TCP_S, *options)
+        relay_s, nodes_s = (sum(map(cpu_seconds, pids)) - b for pids, b in zip((relays, nodes), before))
+        gigabytes = received["bytes"] / 1e9
+        rows.append({"Gbit/s": received["bits_per_second"] / 1e9,
+                     "relay CPU-s per GB": relay_s / gigabytes,
+                     "each node's CPU-s per GB": nodes_s / 2 / gigabytes})
+    if m.laptop.path(m.dev)[0] != "relay":
+        raise mesh.LabError("UDP is blocked and yet they are not on a relay")
+    return rows
+
+
+def spread(values):
+    return f"{statistics.median(values):.2f} [{min(values):.2f}..{max(values):.2f}]"
 
 
 class Bench:
@@ -81,11 +106,14 @@ class Bench:
         self.failed += not good
         print(f"{'ok      ' if good else 'FAILED  '} {text}", flush=True)
 
-    def mesh(self, topo, name):
+    def work(self, name):
         work = f"{self.logs}/{name}"
         shutil.rmtree(work, ignore_errors=True)
         os.makedirs(work)
-        return mesh.Mesh(topo, work)
+        return work
+
+    def mesh(self, topo, name):
+        return mesh.Mesh(topo, self.work(name))
 
     def idle_and_direct(self):
         with topology.Topology(self.build, self.logs) as topo, self.mesh(topo, "direct") as m:
@@ -94,38 +122,68 @@ class Bench:
             third.join()
             mesh.wait_for("the third node to be online", third.is_online, timeout=15)
             m.wait_for_path("direct")
-            self.idle(m.dev.process.pid)
+            self.idle(m.dev)
             rates = both_ways(m)
             self.verdict(True, f"TCP straight: {rates[0]:.2f} and back {rates[1]:.2f} Gbit/s")
             rss, anon = memory_mb(m.dev.process.pid)
             print(f"         after it: {rss:.1f} MB resident, {anon:.1f} MB its own")
 
-    def idle(self, pid):
+    def idle(self, node):
+        pid = node.process.pid
         time.sleep(15)  # until nothing is active any more
         cpu, woken = cpu_seconds(pid), wakes(pid)
         time.sleep(IDLE_S)
         percent = (cpu_seconds(pid) - cpu) / IDLE_S * 100
         per_second = (wakes(pid) - woken) / IDLE_S
         rss, anon = memory_mb(pid)
+        status = node.status()
+        sessions = sum(relay["connected"] for relay in status["relays"])
+        if len(status["peers"]) != 2 or sessions != 2 or not status["coordinator"]["connected"]:
+            raise mesh.LabError(f"idle: {len(status['peers'])} peers, {sessions} relay sessions")
         good = rss <= RSS_MB and anon <= ANON_MB and percent < CPU_PERCENT
         self.verdict(good, f"idle daemon: {rss:.1f} MB resident of {RSS_MB:g}, {anon:.1f} MB its own "
                      f"of {ANON_MB:g}, {percent:.3f} % of a core of {CPU_PERCENT:g}, "
                      f"{per_second:.1f} wakes a second")
 
     def by_relay(self):
-        with topology.Topology(self.build, self.logs, nat_a="udpblocked") as topo, \
-                self.mesh(topo, "relay") as m:
-            m.join()
-            rates = both_ways(m)
-            if m.laptop.path(m.dev)[0] != "relay":
-                raise mesh.LabError("UDP is blocked and yet they are not on a relay")
-            self.verdict(min(rates) >= RELAY_GBIT_S,
-                         f"TCP by the relay: {rates[0]:.2f} and back {rates[1]:.2f} Gbit/s, at least "
-                         f"{RELAY_GBIT_S} wanted")
+        """UDP is blocked. Our nodes by our relay and, where a derper is, by two of those, in turns."""
+        program = derper.find()
+        ours, theirs = [], []
+        for _ in range(RELAY_ROUNDS):
+            with topology.Topology(self.build, self.logs, nat_a="udpblocked") as topo, \
+                    self.mesh(topo, "relay") as m:
+                ours += measure_by_relay(m.join())
+            if program:
+                with topology.Topology(self.build, self.logs, nat_a="udpblocked") as topo, \
+                        derper.DerperMesh(topo, self.work("derper"), program) as m:
+                    theirs += measure_by_relay(m.join())
+        for figure in ours[0]:
+            mine, other = [row[figure] for row in ours], [row[figure] for row in theirs]
+            print(f"         by warren-relay: {figure} {spread(mine)}" + (
+                f"; by derper {spread(other)}; ratio "
+                f"{spread([x / y for x, y in zip(mine, other)])}" if other else ""), flush=True)
+        rate = statistics.median([row["Gbit/s"] for row in ours])
+        self.verdict(rate >= RELAY_GBIT_S,
+                     f"TCP by the relay: {rate:.2f} Gbit/s, at least {RELAY_GBIT_S} wanted")
 
-    def run(self):
-        for part in (self.by_relay, self.idle_and_direct):
+    def run(self, *parts):
+        for part in parts or (self.by_relay, self.idle_and_direct):
             try:
                 part()
             except (mesh.LabError, RuntimeError, OSError, ValueError) as e:
                 self.verdict(False, f"{part.__name__.replace('_', ' ')}: {e}")
+
+
+def main(part):
+    """For one part alone: its lines and the count of them; returns the exit status."""
+    build = os.path.abspath(os.environ.get("WARREN_BUILD", os.path.join(ROOT, "build")))
+    missing = mesh.missing_programs(build)
+    if os.geteuid() != 0 or missing:
+        why = f"{', '.join(missing)} not built" if missing else "needs root for network namespaces"
+        print(f"skipped  {part}: {why}\n0 passed, 0 failed, 1 skipped")
+        return 0
+    netns.setup()
+    bench = Bench(build, os.path.join(build, "bench-logs"))
+    bench.run(getattr(bench, part))
+    print(f"{bench.passed} passed, {bench.failed} failed, 0 skipped")
+    return 1 if bench.failed else 0

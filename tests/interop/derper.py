@@ -6,6 +6,7 @@
 Each derper makes its own certificate for its IP address and prints the pin; the coordinator gets both
 regions as the DERPMap file that such a fleet has. Prints ok NAME, FAIL NAME why.
 """
+import contextlib
 import json
 import os
 import re
@@ -30,6 +31,15 @@ BULK_BYTES, BULK_RATE = 50 * 10 ** 6, 10 ** 9
 LOST_RELAY_GAP_MS = 2000
 
 
+def find():
+    """The path of a derper that is here already, or None."""
+    for name in (os.environ.get("DERPER"), "derper", f"{BUILD}/peers/derper"):
+        path = shutil.which(name) if name else None
+        if path:
+            return path
+    return None
+
+
 class Derper(mesh.Daemon):
     """A derper in a relay's host."""
 
@@ -37,6 +47,8 @@ class Derper(mesh.Daemon):
         super().__init__(m, mesh.RELAY_HOSTS[region], f"derper{region}")
         self.region, self.program = region, program
         self.ip = topology.public_ip(self.host)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.log)  # an earlier one's pin is in it
 
     def command(self):
         return [self.program, "-a", f"{self.ip}:443", "-http-port", "-1", "-hostname", self.ip,
