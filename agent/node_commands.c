@@ -33,6 +33,7 @@ struct node_work {
 	struct node *node;
 	struct local_request *req;
 	uint64_t started_us, due_us;
+	bool needs_link; /* WORK_UP: the coordinator is to have its say first */
 	/* WORK_PING */
 	struct peer *peer;
 	struct pinger pinger;
@@ -434,12 +435,12 @@ static void do_up(struct node *node, struct local_request *req, const struct jso
 		local_done(req, 1, error);
 		return;
 	}
-	if (node->refused)
-		coordinator_link_retry(node->link);
-	node->refused = false;
 	struct node_work *w = start_work(node, req, WORK_UP);
 	if (!w)
 		return;
+	w->needs_link = node->refused || node->token[0];
+	if (node->refused)
+		coordinator_link_retry(node->link);
 	w->due_us = w->started_us + up_timeout_us;
 	node_commands_on_change(node);
 	node_arm(node);
@@ -459,6 +460,13 @@ static bool is_up_waiting(const struct node *node)
 		if (node->work[i] && node->work[i]->kind == WORK_UP)
 			return true;
 	return false;
+}
+
+static void need_no_link(struct node *node)
+{
+	for (size_t i = 0; i < NODE_WORK_MAX; i++)
+		if (node->work[i])
+			node->work[i]->needs_link = false;
 }
 
 static void end_ups(struct node *node, const char *error)
@@ -497,7 +505,11 @@ void node_commands_on_link_failed(struct node *node)
 	const struct remedy *remedy = find_remedy(node->link_error);
 	char error[LOCAL_ERROR_LEN];
 
-	if (node->id.id != 0 || !is_up_waiting(node)) /* a rejoin waits, and so does the daemon */
+	if (node->id.id != 0) { /* the saved map serves, and the link goes on trying */
+		need_no_link(node);
+		return;
+	}
+	if (!is_up_waiting(node)) /* nobody asked: the daemon goes on trying */
 		return;
 	snprintf(error, sizeof(error), "cannot join: %.140s; %s%s", node->link_error,
 		 remedy->advice, remedy->hopeless ? "" : " (warrend goes on trying)");
@@ -695,7 +707,7 @@ void node_commands_on_change(struct node *node)
 	for (size_t i = 0; i < NODE_WORK_MAX; i++) {
 		struct node_work *w = node->work[i];
 
-		if (w && w->kind == WORK_UP && online)
+		if (w && w->kind == WORK_UP && online && (node->link_up || !w->needs_link))
 			end_work(w, 0, NULL);
 		else if (w && w->kind == WORK_NETCHECK)
 			on_netcheck_progress(w);

@@ -37,6 +37,8 @@ const char *node_state(const struct node *node)
 
 	if (!node->on || !has_network)
 		return "offline";
+	if (node->refused && node->n_peers == 0) /* relays stand, but nobody is behind them */
+		return "connecting";
 	return has_address && node->has_map && reaches_someone(node) ? "online" : "connecting";
 }
 
