@@ -13,11 +13,12 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, "tests", folder) for folder in ("interop", "lab")]
+sys.path[:0] = [os.path.join(ROOT, "tests", folder) for folder in ("bench", "interop", "lab")]
 
 import derper  # noqa: E402
 import mesh  # noqa: E402
 import netns  # noqa: E402
+import tailscale  # noqa: E402
 import topology  # noqa: E402
 
 # Issue bars: RSS and its own part in MB, share of a core in percent over a minute.
@@ -145,26 +146,31 @@ class Bench:
                      f"of {ANON_MB:g}, {percent:.3f} % of a core of {CPU_PERCENT:g}, "
                      f"{per_second:.1f} wakes a second")
 
+    def meshes(self):
+        """What is measured by relay: name to what makes the mesh in a topology."""
+        meshes = {"warren": lambda topo: self.mesh(topo, "relay")}
+        if program := derper.find():
+            meshes["warren by derper"] = lambda topo: derper.DerperMesh(topo, self.work("derper"), program)
+        if programs := tailscale.find():
+            meshes["tailscaled by derper"] = lambda topo: tailscale.TailscaleMesh(
+                topo, self.work("tailscale"), programs)
+        return meshes
+
     def by_relay(self):
-        """UDP is blocked. Our nodes by our relay and, where a derper is, by two of those, in turns."""
-        program = derper.find()
-        ours, theirs = [], []
+        """UDP is blocked. We, and beside us those that are here, in turns."""
+        meshes = self.meshes()
+        rows = {name: [] for name in meshes}
         for _ in range(RELAY_ROUNDS):
-            with topology.Topology(self.build, self.logs, nat_a="udpblocked") as topo, \
-                    self.mesh(topo, "relay") as m:
-                ours += measure_by_relay(m.join())
-            if program:
-                with topology.Topology(self.build, self.logs, nat_a="udpblocked") as topo, \
-                        derper.DerperMesh(topo, self.work("derper"), program) as m:
-                    theirs += measure_by_relay(m.join())
-        for figure in ours[0]:
-            mine, other = [row[figure] for row in ours], [row[figure] for row in theirs]
-            print(f"         by warren-relay: {figure} {spread(mine)}" + (
-                f"; by derper {spread(other)}; ratio "
-                f"{spread([x / y for x, y in zip(mine, other)])}" if other else ""), flush=True)
-        rate = statistics.median([row["Gbit/s"] for row in ours])
-        self.verdict(rate >= RELAY_GBIT_S,
-                     f"TCP by the relay: {rate:.2f} Gbit/s, at least {RELAY_GBIT_S} wanted")
+            for name, make in meshes.items():
+                with topology.Topology(self.build, self.logs, nat_a="udpblocked") as topo, make(topo) as m:
+                    rows[name] += measure_by_relay(m.join())
+        for name, theirs in rows.items():
+            print(f"         by relay, {name}: " + "; ".join(
+                f"{figure} {spread([row[figure] for row in theirs])}" for figure in theirs[0]), flush=True)
+        rate, bar = (statistics.median([row["Gbit/s"] for row in rows.get(name, [{"Gbit/s": RELAY_GBIT_S}])])
+                     for name in ("warren", "tailscaled by derper"))
+        self.verdict(rate >= bar, f"TCP by the relay: {rate:.2f} Gbit/s, at least {bar:.2f} wanted: "
+                     f"{rate / bar:.1f} times")
 
     def run(self, *parts):
         for part in parts or (self.by_relay, self.idle_and_direct):
