@@ -241,10 +241,18 @@ static bool is_standby(const struct path_peer *p, int slot)
 	return true;
 }
 
+/* The second way that everything is sent by is in use as well: its proofs are what tells a move from
+ * a gap. */
+static bool is_used(const struct path_peer *p, int slot)
+{
+	return slot == p->in_use ||
+	       (p->choice.copy.kind != WAY_NONE && way_equal(&p->path[slot].way, &p->choice.copy));
+}
+
 static uint64_t up_interval_us(const struct path_peer *p, int slot, uint64_t now_us)
 {
 	if (path_send_is_active(p, now_us)) {
-		if (slot == p->in_use)
+		if (is_used(p, slot))
 			return in_use_us;
 		return is_standby(p, slot) ? standby_us : spare_us;
 	}
