@@ -25,11 +25,25 @@ static int fail(int status, const char *error)
 	return status;
 }
 
+static int run(struct settings *settings)
+{
+	char error[NODE_ERROR_LEN];
+	struct node *node;
+	int status = settings_finish(settings, error);
+
+	if (status != 0)
+		return fail(status, error);
+	if (node_new(settings, &node, error) != 0)
+		return fail(1, error);
+	status = node_run(node);
+	node_free(node);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct settings settings = {0};
 	struct config config;
-	char error[NODE_ERROR_LEN];
 	int status;
 
 	if (sodium_init() < 0)
@@ -39,15 +53,7 @@ int main(int argc, char **argv)
 
 	if (!config_load(&warrend_program, argc, argv, &settings, &config, &status))
 		return status;
-	status = settings_finish(&settings, error);
-	if (status != 0)
-		return fail(status, error);
-
-	struct node *node;
-	if (node_new(&settings, &node, error) != 0)
-		return fail(1, error);
-	status = node_run(node);
-	node_free(node);
+	status = run(&settings);
 	config_wipe(&config);
 	return status;
 }
