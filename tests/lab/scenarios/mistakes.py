@@ -24,6 +24,14 @@ def up(node, invitation, timeout=45):
     return done.returncode, done.stderr.strip()
 
 
+def up_bare(node, timeout=45):
+    """`warren up` alone: exit status and what stood on stderr."""
+    done = subprocess.run(netns.inside(node.host, f"{node.mesh.build}/warren", "--socket",
+                                       node.socket, "up"), text=True, capture_output=True,
+                          check=False, timeout=timeout)
+    return done.returncode, done.stderr.strip()
+
+
 def start_waiting(m, name, host="laptop2"):
     """A node that has no coordinator yet."""
     node = m.add_node(host, name, "client")
@@ -63,6 +71,22 @@ def invitations(case):
         m.coordinator.kill()
         check_refused(case, "a dead coordinator", up(node, late), "coordinator|203.0.113.100")
         case.check("the daemon died of it", node.process.is_running())
+
+
+@scenario("mistakes/removed", timeout=60)
+def removed(case):
+    """A removed node: up says so at once, its old invitation helps no more, a new one does."""
+    with case.joined_mesh() as m:
+        old = m.coordinator.invite("dev2", "agent")
+        m.coordinator.remove_node("dev")
+        mesh.wait_for("dev to hear of it", lambda: not m.dev.is_online())
+        check_refused(case, "up without an invitation", up_bare(m.dev), "removed")
+        check_refused(case, "an invitation of before", up(m.dev, old), "revoked")
+        time.sleep(1.1)  # tokens and removals are told apart by the second
+        status, text = up(m.dev, m.coordinator.invite("dev3", "agent"))
+        case.check(f"a new invitation fails: {text}", status == 0)
+        mesh.wait_for("laptop to know it", lambda: any(
+            p["name"] == "dev3" for p in m.laptop.status()["peers"]))
 
 
 def run_to_its_end(node, *before, timeout=10):
