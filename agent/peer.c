@@ -111,6 +111,13 @@ static struct path_report report_from_wire(const struct disco_report *report,
 
 /* ---- path's actions ---- */
 
+/* What the history tells of a path is what the user felt: of the way in use, not of those that are
+ * tried beside it. */
+static bool is_in_use(const struct peer *peer, const struct way *way)
+{
+	return way_equal(way, &path_peer_choice(&peer->path)->first);
+}
+
 static int send_ping(struct peer *peer, const struct path_action *a)
 {
 	struct disco_message m = {.type = DISCO_PING};
@@ -120,7 +127,8 @@ static int send_ping(struct peer *peer, const struct path_action *a)
 	m.ping.node_key = peer->env->node_public;
 	m.ping.has_report = true;
 	m.ping.report = report_to_wire(peer, a);
-	observer_on_probe(&peer->observer);
+	if (is_in_use(peer, &a->way))
+		observer_on_probe(&peer->observer);
 	return send_disco(peer, &a->way, &m);
 }
 
@@ -459,7 +467,8 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 
 	if (!proved.matched)
 		return;
-	observer_on_pong(&peer->observer, &proved);
+	if (is_in_use(peer, &proved.way))
+		observer_on_pong(&peer->observer, &proved);
 	peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);
 }
 
@@ -546,7 +555,8 @@ static void observe(struct peer *peer, const struct path_traffic *traffic, uint6
 	struct path_proof proof = path_peer_proof(&peer->path);
 	struct observer_output seen;
 
-	path_peer_list(&peer->path, &in_use, 1);
+	if (path_peer_list(&peer->path, &in_use, 1) == 0 || !in_use.in_use)
+		in_use = (struct path_view){.way = way_none()};
 	peer->was_active = peer_is_active(peer, now_us);
 	observer_step(&peer->observer,
 		      &(struct observer_view){traffic, &proof, &in_use, peer->was_active}, at,
