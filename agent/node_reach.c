@@ -426,10 +426,28 @@ static void set_home_regions(struct node *node)
 	home_set_regions(&node->home, regions, n);
 }
 
+static bool has_region(const struct derp_map *map, uint32_t region)
+{
+	for (size_t i = 0; i < map->n_regions; i++)
+		if (map->regions[i].id == region)
+			return true;
+	return false;
+}
+
+/* Regions that left the map and whose session ended make room for new ones. */
+static void forget_relays(struct node *node)
+{
+	for (size_t i = node->n_relays; i-- > 0;)
+		if (!node->relays[i].status.up &&
+		    !has_region(node->relay_map, node->relays[i].status.region))
+			node->relays[i] = node->relays[--node->n_relays];
+}
+
 void node_reach_set_relay_map(struct node *node, struct derp_map *map, uint64_t now_us)
 {
 	derp_map_free(node->relay_map);
 	node->relay_map = map;
+	forget_relays(node);
 	node->n_servers = 0;
 	drop_lookups(node);
 	for (size_t i = 0; i < map->n_regions; i++)
