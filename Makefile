@@ -168,7 +168,11 @@ format:
 install: programs
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(PROGRAMS:%=$(B)/%)
 	ln -sf warrend $(DESTDIR)$(PREFIX)/bin/warren-wg
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system $(wildcard scripts/systemd/*.service)
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/share/doc/warren
+	for unit in scripts/systemd/*.service; do sed 's|/usr/local|$(PREFIX)|g' $$unit \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/warren
+	install -d -m 755 $(DESTDIR)/etc/warren
 clean:
 	rm -rf $(B)
 
