@@ -124,17 +124,28 @@ uint8_t *ring_reserve(struct ring *r, size_t len)
 	return (uint8_t *)(slot_at(r, r->reserved_at) + 1);
 }
 
-void ring_commit(struct ring *r, size_t len)
+static void publish(struct ring *r, size_t len)
 {
 	slot_at(r, r->reserved_at)->len = (uint32_t)len;
-	/* Sequentially consistent against ring_arm: either we see it armed or it sees the record.
-	 */
-	atomic_store(&r->head, r->reserved_at + slot_size(len));
+	atomic_store_explicit(&r->head, r->reserved_at + slot_size(len), memory_order_release);
+}
+
+void ring_wake(struct ring *r)
+{
+	/* Stored once more, sequentially consistent against ring_arm: either we see it armed or it
+	 * sees the record. */
+	atomic_store(&r->head, atomic_load_explicit(&r->head, memory_order_relaxed));
 	if (atomic_load(&r->armed) && atomic_exchange(&r->armed, false))
 		eventfd_write(r->fd, 1);
 }
 
-int ring_push(struct ring *r, const void *hdr, size_t hdr_len, const void *body, size_t len)
+void ring_commit(struct ring *r, size_t len)
+{
+	publish(r, len);
+	ring_wake(r);
+}
+
+int ring_push_quietly(struct ring *r, const void *hdr, size_t hdr_len, const void *body, size_t len)
 {
 	if (len > SIZE_MAX - hdr_len)
 		return -ENOBUFS;
@@ -145,8 +156,17 @@ int ring_push(struct ring *r, const void *hdr, size_t hdr_len, const void *body,
 		memcpy(at, hdr, hdr_len);
 	if (len > 0)
 		memcpy(at + hdr_len, body, len);
-	ring_commit(r, hdr_len + len);
+	publish(r, hdr_len + len);
 	return 0;
+}
+
+int ring_push(struct ring *r, const void *hdr, size_t hdr_len, const void *body, size_t len)
+{
+	int err = ring_push_quietly(r, hdr, hdr_len, body, len);
+
+	if (!err)
+		ring_wake(r);
+	return err;
 }
 
 size_t ring_used(const struct ring *r)

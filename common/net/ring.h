@@ -35,6 +35,12 @@ void ring_free(struct ring *r);
 MUST_CHECK int ring_push(struct ring *r, const void *hdr, size_t hdr_len, const void *body,
 			 size_t len);
 
+/* ring_push for several in a row: the consumer sees them, but is woken by ring_wake alone. */
+MUST_CHECK int ring_push_quietly(struct ring *r, const void *hdr, size_t hdr_len, const void *body,
+				 size_t len);
+/* Owed behind ring_push_quietly; harmless where nothing was pushed. */
+void ring_wake(struct ring *r);
+
 /* The same in two steps, to write in place: room for len bytes, 16-byte aligned, or NULL. One
  * reservation at a time; ring_commit publishes its first len bytes; without it nothing happened. */
 uint8_t *ring_reserve(struct ring *r, size_t len);
