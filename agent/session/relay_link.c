@@ -272,6 +272,7 @@ static void on_readable(void *arg)
 			break;
 		derp_reader_fill(&link->reader, got);
 		int err = take_frames(link, now_us);
+		link->env->ops->on_packets_end(link->env->arg);
 		if (err != -EAGAIN) {
 			end(link, "the relay does not speak DERP");
 			return;

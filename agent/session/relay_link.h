@@ -38,6 +38,7 @@ struct relay_link_ops {
 	void (*on_status)(void *arg, struct relay_link *link);
 	void (*on_packet)(void *arg, uint32_t region, const struct public_key *from,
 			  const uint8_t *buf, size_t len, uint64_t now_us);
+	void (*on_packets_end)(void *arg); /* behind one or more on_packet in a row */
 	void (*on_peer_gone)(void *arg, uint32_t region, const struct public_key *key);
 };
 

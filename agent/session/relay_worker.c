@@ -82,7 +82,7 @@ static void on_packet(void *arg, uint32_t region, const struct public_key *from,
 	if (is_wireguard(buf, len)) {
 		const struct relay_ring_head head = {
 			.region = region, .now_us = now_us, .key = *from};
-		err = ring_push(w->cfg.to_lane, &head, sizeof(head), buf, len);
+		err = ring_push_quietly(w->cfg.to_lane, &head, sizeof(head), buf, len);
 	} else {
 		const struct relay_news news = {.kind = RELAY_NEWS_PACKET,
 						.region = region,
@@ -92,6 +92,14 @@ static void on_packet(void *arg, uint32_t region, const struct public_key *from,
 	}
 	if (err)
 		relay_count(&w->cfg.counters->dropped_queue_full, 1);
+}
+
+/* Woken for each packet, the lane would sleep and wake as often. */
+static void on_packets_end(void *arg)
+{
+	struct relay_worker *w = arg;
+
+	ring_wake(w->cfg.to_lane);
 }
 
 static void on_peer_gone(void *arg, uint32_t region, const struct public_key *key)
@@ -105,7 +113,11 @@ static void on_peer_gone(void *arg, uint32_t region, const struct public_key *ke
 }
 
 static const struct relay_link_ops link_ops = {
-	.on_status = on_status, .on_packet = on_packet, .on_peer_gone = on_peer_gone};
+	.on_status = on_status,
+	.on_packet = on_packet,
+	.on_packets_end = on_packets_end,
+	.on_peer_gone = on_peer_gone,
+};
 
 /* ---- its links ---- */
 

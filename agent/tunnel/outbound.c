@@ -53,6 +53,7 @@ static void send_relay(struct lane *lane, struct lane_peer *peer, const struct w
 		       const struct run *run, uint32_t flags)
 {
 	struct engine_relay_head head = {.region = way->region, .now_us = lane->now_us};
+	struct ring *ring = lane->view->to_relay;
 
 	head.key = peer->key;
 	for (size_t at = 0; at < run->len; at += run->segment_len) {
@@ -60,10 +61,12 @@ static void send_relay(struct lane *lane, struct lane_peer *peer, const struct w
 		size_t len = left < run->segment_len ? left : run->segment_len;
 
 		head.flags = flags | (len <= SPARSE_MAX ? ENGINE_RELAY_SPARSE : 0);
-		if (!lane->view->to_relay ||
-		    ring_push(lane->view->to_relay, &head, sizeof(head), run->bytes + at, len) != 0)
+		if (!ring ||
+		    ring_push_quietly(ring, &head, sizeof(head), run->bytes + at, len) != 0)
 			lane_drop(lane, peer, DROP_RELAY_FULL, 1);
 	}
+	if (ring)
+		ring_wake(ring);
 }
 
 static void send_by(struct lane *lane, struct lane_peer *peer, const struct way *way,
