@@ -1,7 +1,9 @@
 /*
  * node_inside: struct node, for the files that node is made of and nobody else.
  *
- *	node.c           life, on and off, timers, the engine's events
+ *	node.c           life and time
+ *	node_parts.c     on and off
+ *	node_events.c    what the engine and the peers tell
  *	node_map.c       what the coordinator says: welcome, relays, network map
  *	node_reach.c     where we can be reached: addresses, STUN, home relay, relay sessions
  *	node_commands.c  what `warren` asks for
@@ -125,12 +127,13 @@ struct node {
 	uint64_t refused_disco;
 };
 
+static const uint64_t node_flows_every_us = 1 * US_PER_S; /* the flow table's way to disk */
+
 /* ---- node.c ---- */
 
-/* Comes up with the identity as it stands. -errno with one line in error. */
-MUST_CHECK int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN]);
-/* Leaves the mesh, takes the TUN down; keeps the identity. */
-void node_turn_off(struct node *node);
+/* Tells of a failed load or save in node->state.error; 0 and -ENOENT are fine. */
+void node_warn_state(struct node *node, int err);
+
 /* Arms the timer for whatever is due next. To be called when something changed. */
 void node_arm(struct node *node);
 struct peer *node_find_peer(struct node *node, uint32_t id);
@@ -138,6 +141,24 @@ struct peer *node_find_peer(struct node *node, uint32_t id);
 void node_save_identity(struct node *node);
 void node_record(struct node *node, const struct event *event);
 uint64_t node_next_serial(void *arg);
+
+/* ---- node_parts.c ---- */
+
+/* Comes up with the identity as it stands. -errno with one line in error. */
+MUST_CHECK int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN]);
+/* Leaves the mesh, takes the TUN down; keeps the identity. */
+void node_turn_off(struct node *node);
+/* Everything but the interface goes, in reverse. */
+void node_stop_parts(struct node *node);
+/* The process ends, the interface stays: what is for the mesh is dropped meanwhile, never sent in
+ * the clear. */
+void node_leave_for_restart(struct node *node);
+
+/* ---- node_events.c ---- */
+
+extern const struct engine_ops node_engine_ops;
+/* What every peer borrows; to be called once the engine stands. */
+void node_init_env(struct node *node);
 
 /* ---- node_map.c ---- */
 

@@ -26,12 +26,6 @@ static uint64_t unix_s(void)
 	return clock_unix_us() / US_PER_S;
 }
 
-static void warn_state(struct node *node, int err)
-{
-	if (err != 0 && err != -ENOENT)
-		log_warn("state", log_event("disk"), log_str("error", node->state.error));
-}
-
 /* ---- hello ---- */
 
 static struct control_key own_key(const struct secret_key *secret, uint64_t serial)
@@ -490,7 +484,7 @@ static void save_trust(struct node *node)
 	if (!node->trust.changed)
 		return;
 	node->trust.changed = false;
-	warn_state(node, state_save_trust(&node->state, &node->trust));
+	node_warn_state(node, state_save_trust(&node->state, &node->trust));
 }
 
 static void on_map(struct node *node, const struct control_map *news)
@@ -514,7 +508,7 @@ static void on_relays(struct node *node, const char *text)
 		log_warn("map", log_event("relay-map-refused"), log_str("error", err.text));
 		return;
 	}
-	warn_state(node, state_save_relays(&node->state, text));
+	node_warn_state(node, state_save_relays(&node->state, text));
 	node_reach_set_relay_map(node, map, clock_now_us());
 }
 
@@ -601,7 +595,7 @@ static void load_relays(struct node *node, uint64_t now_us)
 	char *text;
 	int rc = state_load_relays(&node->state, &text);
 
-	warn_state(node, rc);
+	node_warn_state(node, rc);
 	if (rc != 0)
 		return;
 	if (derp_map_parse(text, strlen(text), &map, &err) == 0)
@@ -620,7 +614,7 @@ void node_load_map(struct node *node, uint64_t now_us)
 		return;
 	load_relays(node, now_us);
 	int rc = state_load_map(&node->state, &saved);
-	warn_state(node, rc);
+	node_warn_state(node, rc);
 	if (rc != 0)
 		return;
 	age_s = unix_s() > saved.heard_unix_s ? unix_s() - saved.heard_unix_s : 0;
@@ -651,7 +645,7 @@ void node_apply_map(struct node *node, uint64_t now_us)
 void node_save_map(struct node *node)
 {
 	save_trust(node);
-	warn_state(node, state_save_map(&node->state, &node->map));
+	node_warn_state(node, state_save_map(&node->state, &node->map));
 }
 
 void node_drop_map(struct node *node)
@@ -684,7 +678,7 @@ void node_save_warm(struct node *node)
 			list[n].endpoint = way->addr;
 		n++;
 	}
-	warn_state(node, state_save_warm(&node->state, list, n));
+	node_warn_state(node, state_save_warm(&node->state, list, n));
 	if (n > 0)
 		node->warm_save_us = now_us + warm_every_us;
 }
@@ -694,7 +688,7 @@ void node_warm_start(struct node *node, uint64_t now_us)
 	struct state_warm list[STATE_WARM_MAX];
 	size_t n = STATE_WARM_MAX;
 
-	warn_state(node, state_load_warm(&node->state, list, &n));
+	node_warn_state(node, state_load_warm(&node->state, list, &n));
 	for (size_t i = 0; i < n; i++) {
 		struct peer *peer = node_find_peer(node, list[i].id);
 
