@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum { ALIGN = 16, MIN_CAPACITY = 4096, CACHE_LINE = 64 };
-enum { REWIND_BYTES = 64 * 1024 };
+enum { REWIND_BYTES_MIN = 64 * 1024 };
 
 static const uint32_t skip_to_start = UINT32_MAX;
 
@@ -92,14 +92,14 @@ static bool has_room(struct ring *r, size_t head, size_t need)
 	return need <= capacity - (head - r->seen_tail);
 }
 
-/* An empty ring begins anew, so that one whose consumer keeps up stays in a few pages that are in
- * the cache, and never touches the rest of its memory. Looked at once in REWIND_BYTES, since tail
- * is the other thread's cache line. */
+/* An empty ring begins anew, so that one whose consumer keeps up stays in a quarter of its memory
+ * and never touches the rest. Not in less: until the consumer looks, no more than what lies behind
+ * us is free. Looked at once a quarter, since tail is the other thread's cache line. */
 static bool should_rewind(struct ring *r, size_t head, size_t size)
 {
-	size_t at = head & r->mask;
+	size_t at = head & r->mask, quarter = (r->mask + 1) / 4;
 
-	if (at < size || at / REWIND_BYTES == (at + size) / REWIND_BYTES)
+	if (quarter < REWIND_BYTES_MIN || at < size || at / quarter == (at + size) / quarter)
 		return false;
 	r->seen_tail = atomic_load_explicit(&r->tail, memory_order_acquire);
 	return r->seen_tail == head;

@@ -9,7 +9,7 @@
  *ring_disarm(r); }
  *
  * ring_push makes a system call only while the consumer is armed, so once a burst. While the
- * consumer keeps up, only the first 64 KB of the capacity are ever touched.
+ * consumer keeps up, a ring of 256 KB or more touches only the first quarter of them.
  */
 #ifndef WARREN_RING_H
 #define WARREN_RING_H
