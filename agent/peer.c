@@ -10,16 +10,20 @@
 #include "agent/observer.h"
 #include "common/clock.h"
 
-/* An initiation that met no way yet is sent again when one appears, not when WireGuard's timer of
- * 5 s fires; never closer than this, which responders would take for a flood. */
-static const uint64_t handshake_again_us = 25 * US_PER_MS;
-
 /* WireGuard renews a keypair after 120 s, or where 15 s brought no answer. Who shakes hands sooner
  * has lost its keys; in the first seconds both ends may, each having begun. */
 static const uint64_t renewal_us = 120 * US_PER_S, no_answer_us = 15 * US_PER_S;
 static const uint64_t both_began_us = 5 * US_PER_S;
 
-enum { HANDSHAKE_WAYS_MAX = 8, NOTICE_WAYS_MAX = 16, FAILED_SENDS_MAX = 16 };
+enum { HANDSHAKE_WAYS_MAX = 8, NOTICE_WAYS_MAX = 16, FAILED_SENDS_MAX = 16, INITIATION_MAX = 148 };
+
+/* A handshake initiation without an answer yet, and the ways it went by. */
+struct initiation {
+	uint8_t bytes[INITIATION_MAX];
+	size_t len; /* 0: none is open */
+	struct way ways[HANDSHAKE_WAYS_MAX];
+	size_t n_ways;
+};
 
 struct peer {
 	const struct peer_env *env;
@@ -29,11 +33,8 @@ struct peer {
 	struct disco_shared shared;
 	struct path_peer path;
 	struct observer observer;
-	bool was_active;	    /* when it was last observed */
-	bool handshake_done;	    /* since this process started */
-	bool handshake_tried;	    /* an initiation went out, and none was answered yet */
-	uint64_t handshake_sent_us; /* the last one that went out by any way; 0: none did */
-	uint64_t handshake_due_us;  /* another one, US_NEVER: none is planned */
+	bool was_active; /* when it was last observed */
+	struct initiation initiation;
 };
 
 /* Sends that the network refused while actions were carried out: path hears of them afterwards. */
@@ -205,25 +206,30 @@ static void note_cause(struct peer *peer, const struct path_choice *choice)
 		observer_on_cause(&peer->observer, code, clock_now_us());
 }
 
-/* A way appeared, or the peer did: an unanswered initiation has a new chance. */
-static void try_handshake_again(struct peer *peer, uint64_t now_us)
+static bool among(const struct way *ways, size_t n, const struct way *way)
 {
-	bool waits = peer->handshake_tried && !peer->handshake_done;
-	uint64_t earliest_us = peer->handshake_sent_us == 0
-				       ? now_us
-				       : peer->handshake_sent_us + handshake_again_us;
-
-	if (waits && peer->handshake_due_us == US_NEVER)
-		peer->handshake_due_us = earliest_us > now_us ? earliest_us : now_us;
+	for (size_t i = 0; i < n; i++)
+		if (way_equal(&ways[i], way))
+			return true;
+	return false;
 }
 
-static void handshake_again_if_due(struct peer *peer, uint64_t now_us)
+/* A way appeared: an initiation that is not answered yet goes by it too, the same bytes, so that an
+ * answer under way stays good; a copy that the peer has had already it takes for a replay. */
+static void send_initiation(struct peer *peer)
 {
-	if (now_us < peer->handshake_due_us)
+	struct initiation *last = &peer->initiation;
+	struct way ways[HANDSHAKE_WAYS_MAX];
+
+	if (last->len == 0)
 		return;
-	peer->handshake_due_us = US_NEVER;
-	if (!peer->handshake_done)
-		engine_peer_start_handshake(peer->engine, true);
+	size_t n = path_peer_handshake_ways(&peer->path, ways, HANDSHAKE_WAYS_MAX);
+	for (size_t i = 0; i < n && last->n_ways < HANDSHAKE_WAYS_MAX; i++) {
+		if (among(last->ways, last->n_ways, &ways[i]))
+			continue;
+		last->ways[last->n_ways++] = ways[i];
+		(void)send_by(peer, &ways[i], last->bytes, last->len);
+	}
 }
 
 static void publish_choice(struct peer *peer)
@@ -235,7 +241,7 @@ static void publish_choice(struct peer *peer)
 	if (!choice->moved)
 		return;
 	tell_move(peer, choice);
-	try_handshake_again(peer, clock_now_us());
+	send_initiation(peer);
 }
 
 /* Returns 0 or the negative errno of a send. */
@@ -355,7 +361,6 @@ int peer_new(const struct peer_env *env, const struct control_peer *info, uint64
 		return -ENOMEM;
 	peer->env = env;
 	take_info(peer, info);
-	peer->handshake_due_us = US_NEVER;
 	int err = disco_shared_init(&peer->shared, env->disco_secret, &info->disco_key.key);
 	if (err != 0)
 		goto fail;
@@ -417,8 +422,10 @@ int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now
 		set_allowed_ips(peer);
 	if (!same_endpoints(&before.endpoints, &info->endpoints))
 		name_candidates(peer, now_us);
-	if (info->online && (!before.online || before.home_region != info->home_region))
-		try_handshake_again(peer, now_us);
+	if (info->online && (!before.online || before.home_region != info->home_region)) {
+		peer->initiation.n_ways = 0; /* what went to nobody goes again */
+		send_initiation(peer);
+	}
 	return 0;
 }
 
@@ -574,7 +581,6 @@ void peer_on_deadline(struct peer *peer, uint64_t now_us)
 
 	path_peer_on_deadline(&peer->path, &traffic, now_us, &actions);
 	carry_out(peer, &actions, now_us);
-	handshake_again_if_due(peer, now_us);
 	observe(peer, &traffic, now_us);
 }
 
@@ -588,9 +594,7 @@ uint64_t peer_deadline_us(const struct peer *peer)
 	uint64_t path_us = path_peer_deadline_us(&peer->path);
 	uint64_t sample_us = timeline_deadline_us(&peer->observer.timeline, peer->was_active);
 
-	uint64_t due_us = path_us < sample_us ? path_us : sample_us;
-
-	return due_us < peer->handshake_due_us ? due_us : peer->handshake_due_us;
+	return path_us < sample_us ? path_us : sample_us;
 }
 
 void peer_on_traffic(struct peer *peer, uint64_t now_us)
@@ -604,14 +608,6 @@ void peer_want(struct peer *peer, uint64_t now_us)
 
 	path_peer_want(&peer->path, now_us, &actions);
 	carry_out(peer, &actions, now_us);
-}
-
-static bool among(const struct way *ways, size_t n, const struct way *way)
-{
-	for (size_t i = 0; i < n; i++)
-		if (way_equal(&ways[i], way))
-			return true;
-	return false;
 }
 
 /* A handshake packet of the peer, which authenticates itself, came by this way. */
@@ -636,32 +632,37 @@ static bool has_lost_its_keys(const struct peer *peer, uint64_t now_us)
 	       now_us - heard_us < no_answer_us;
 }
 
-void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len,
-			    const struct way *reply_to, uint64_t now_us)
+static void on_answer_send(struct peer *peer, const uint8_t *packet, size_t len,
+			   const struct way *reply_to, uint64_t now_us)
 {
 	struct way ways[HANDSHAKE_WAYS_MAX];
 	size_t n = path_peer_handshake_ways(&peer->path, ways, HANDSHAKE_WAYS_MAX - 1);
 
-	if (reply_to->kind != WAY_NONE && !among(ways, n, reply_to))
+	if (!among(ways, n, reply_to))
 		ways[n++] = *reply_to;
 	for (size_t i = 0; i < n; i++)
 		(void)send_by(peer, &ways[i], packet, len); /* the handshake's own timer retries */
+	if (has_lost_its_keys(peer, now_us))
+		observer_on_cause(&peer->observer, CODE_PEER_RESTARTED, now_us);
+	on_heard(peer, reply_to, now_us);
+}
+
+void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len,
+			    const struct way *reply_to, uint64_t now_us)
+{
 	if (reply_to->kind != WAY_NONE) {
-		if (has_lost_its_keys(peer, now_us))
-			observer_on_cause(&peer->observer, CODE_PEER_RESTARTED, now_us);
-		on_heard(peer, reply_to, now_us);
+		on_answer_send(peer, packet, len, reply_to, now_us);
 		return;
 	}
-	peer->handshake_tried = true;
-	if (n > 0)
-		peer->handshake_sent_us = now_us;
+	peer->initiation = (struct initiation){.len = len < INITIATION_MAX ? len : INITIATION_MAX};
+	memcpy(peer->initiation.bytes, packet, peer->initiation.len);
+	send_initiation(peer);
 	peer_want(peer, now_us);
 }
 
 void peer_on_handshake_done(struct peer *peer, uint64_t now_us)
 {
-	peer->handshake_done = true;
-	peer->handshake_due_us = US_NEVER;
+	peer->initiation.len = 0;
 	observer_on_proof(&peer->observer, now_us);
 }
 
@@ -690,7 +691,7 @@ void peer_set_relays(struct peer *peer, const struct path_relay *relays, size_t 
 
 	path_peer_set_relays(&peer->path, relays, n, now_us, &actions);
 	carry_out(peer, &actions, now_us);
-	try_handshake_again(peer, now_us);
+	send_initiation(peer);
 }
 
 void peer_set_obstacle(struct peer *peer, enum path_obstacle obstacle)
