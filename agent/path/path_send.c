@@ -241,8 +241,8 @@ static bool is_standby(const struct path_peer *p, int slot)
 	return true;
 }
 
-/* The second way that everything is sent by is in use as well: its proofs are what tells a move from
- * a gap. */
+/* The second way that everything is sent by is in use as well: its proofs are what tells a move
+ * from a gap. */
 static bool is_used(const struct path_peer *p, int slot)
 {
 	return slot == p->in_use ||
