@@ -12,10 +12,11 @@ for t in "$@"; do
 	rc=$?
 	printf '== %s (exit %s)\n%s\n' "$t" "$rc" "$out" >>"$log"
 	n=$(printf '%s\n' "$out" | sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' | tail -n 1)
-	f=$(printf '%s\n' "$out" | grep -c '^\[  FAILED  \] [^0-9]')
-	s=$(printf '%s\n' "$out" | grep -c '^\[  SKIPPED \] [^0-9]')
+	f=$(printf '%s\n' "$out" | sed -n 's/^ *\([0-9]*\) FAILED TEST(S).*/\1/p' | tail -n 1)
+	f=${f:-0}
+	s=$(printf '%s\n' "$out" | sed -n 's/^\[  SKIPPED \] \([0-9]*\) test.*/\1/p' | tail -n 1)
 	passed=$((passed + ${n:-0}))
-	skipped=$((skipped + s))
+	skipped=$((skipped + ${s:-0}))
 	if [ "$rc" -ne 0 ]; then
 		[ "$f" -gt 0 ] || f=1
 		failed=$((failed + f))

@@ -117,7 +117,11 @@ TEST(remembers_who_was_warm)
 	CHECK_INT(state_save_warm(&s, list, 2), 0);
 	CHECK_INT(state_load_warm(&s, back, &n), 0);
 	CHECK_INT(n, 2);
-	CHECK_MEM(back, list, sizeof(list));
+	for (size_t i = 0; i < n; i++) { /* by field: nothing says what is between them */
+		CHECK_INT(back[i].id, list[i].id);
+		CHECK_INT(back[i].active_unix_s, list[i].active_unix_s);
+		CHECK(endpoint_equal(&back[i].endpoint, &list[i].endpoint));
+	}
 	discard(&s);
 }
 
