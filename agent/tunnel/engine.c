@@ -23,6 +23,7 @@ static const char *const drop_names[] = {
 	[DROP_FILTER_IN] = "filter-in",
 	[DROP_SEND_FAILED] = "send-failed",
 	[DROP_RELAY_FULL] = "relay-full",
+	[DROP_BAD_OUTGOING] = "bad-outgoing",
 	[DROP_BAD_INNER] = "bad-inner",
 	[DROP_SHORT] = "short",
 	[DROP_UNKNOWN_TYPE] = "unknown-type",
@@ -40,6 +41,25 @@ static_assert(sizeof(drop_names) / sizeof(drop_names[0]) == DROP_REASONS, "a nam
 const char *engine_drop_name(enum engine_drop reason)
 {
 	return drop_names[reason];
+}
+
+static const char *const flow_names[] = {
+	[FLOW_TUN_READ] = "tun-read",
+	[FLOW_KEEPALIVE_MADE] = "keepalive-made",
+	[FLOW_SENT_AGAIN] = "sent-again",
+	[FLOW_SENT_UDP] = "sent-udp",
+	[FLOW_SENT_RELAY] = "sent-relay",
+	[FLOW_UDP_READ] = "udp-read",
+	[FLOW_RELAY_READ] = "relay-read",
+	[FLOW_TUN_WRITTEN] = "tun-written",
+	[FLOW_KEEPALIVE_READ] = "keepalive-read",
+	[FLOW_TO_MAIN] = "to-main",
+};
+static_assert(sizeof(flow_names) / sizeof(flow_names[0]) == ENGINE_FLOWS, "a name for each");
+
+const char *engine_flow_name(enum engine_flow flow)
+{
+	return flow_names[flow];
 }
 
 struct wg_moment engine_moment(void)
@@ -171,6 +191,8 @@ static void on_handshake_packet(struct engine *engine, const uint8_t *pkt, size_
 						&proven, NULL);
 	if (err)
 		engine->handshake_drops++;
+	else
+		engine->handshakes_taken++;
 	if (proven) {
 		struct engine_peer *peer = engine_peer_of_lane(wg_peer_user(proven));
 
@@ -445,6 +467,22 @@ void engine_drops(const struct engine *engine, uint64_t out[static DROP_REASONS]
 	for (size_t i = 0; i < DROP_REASONS; i++)
 		out[i] = counter_read(&engine->lane.drops[i]);
 	out[DROP_HANDSHAKE] += engine->handshake_drops;
+}
+
+void engine_flows(const struct engine *engine, uint64_t out[static ENGINE_FLOWS])
+{
+	for (size_t i = 0; i < ENGINE_FLOWS; i++)
+		out[i] = counter_read(&engine->lane.flows[i]);
+}
+
+uint64_t engine_waiting(const struct engine *engine)
+{
+	return counter_read(&engine->lane.waiting);
+}
+
+uint64_t engine_handshakes_taken(const struct engine *engine)
+{
+	return engine->handshakes_taken;
 }
 
 uint64_t engine_handshake_drops(const struct engine *engine, enum wg_drop reason)

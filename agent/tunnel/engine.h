@@ -180,7 +180,7 @@ void engine_peer_hold(struct engine_peer *peer, uint64_t until_us);
 void engine_peer_start_handshake(struct engine_peer *peer, bool force);
 
 enum engine_drop {
-	DROP_NO_PEER,	    /* out: no allowed IP covers the destination */
+	DROP_NO_PEER,	    /* out: no allowed IP covers the destination, or the peer was removed */
 	DROP_NO_CHOICE,	    /* out: waited its second for a way */
 	DROP_NO_KEYPAIR,    /* out: waited its second for a handshake */
 	DROP_STAGING_FULL,  /* out: more than 64 waited */
@@ -188,7 +188,8 @@ enum engine_drop {
 	DROP_FILTER_IN,	    /* in: the filter said no */
 	DROP_SEND_FAILED,   /* out: the network refused the datagram */
 	DROP_RELAY_FULL,    /* out: the ring to the relay thread was full */
-	DROP_BAD_INNER,	    /* out or in: not an IP packet, or a length that lies */
+	DROP_BAD_OUTGOING,  /* out: from the TUN, and no IP packet, or its length lies */
+	DROP_BAD_INNER,	    /* in: what was sealed is no IP packet, or its length lies */
 	DROP_SHORT,	    /* in: too short for what it says it is */
 	DROP_UNKNOWN_TYPE,  /* in: neither STUN, disco nor WireGuard */
 	DROP_UNKNOWN_INDEX, /* in: no keypair has this receiver index */
@@ -208,6 +209,29 @@ uint64_t engine_handshake_drops(const struct engine *engine, enum wg_drop reason
 
 /* "no-peer", "forged", …: for /metrics. */
 const char *engine_drop_name(enum engine_drop reason);
+
+/* Where packets pass the lane. With its drops they add up, whenever no turn is under way:
+ *
+ *	out: TUN_READ + KEEPALIVE_MADE + SENT_AGAIN
+ *		== SENT_UDP + SENT_RELAY + waiting + drops marked "out"
+ *	in:  UDP_READ + RELAY_READ == TUN_WRITTEN + KEEPALIVE_READ + TO_MAIN + drops marked "in"
+ */
+enum engine_flow {
+	FLOW_TUN_READ,	     /* out: inner packets, as cut from what the TUN gave */
+	FLOW_KEEPALIVE_MADE, /* out: made here */
+	FLOW_SENT_AGAIN,     /* out: sealed ones that go once more: copies, and what is resent */
+	FLOW_SENT_UDP,	     /* out: taken by the kernel */
+	FLOW_SENT_RELAY,     /* out: taken by the ring to the relay thread */
+	FLOW_UDP_READ,	     /* in: datagrams, whatever they are */
+	FLOW_RELAY_READ,     /* in: from the relay thread */
+	FLOW_TUN_WRITTEN,    /* in: inner packets, taken by the TUN */
+	FLOW_KEEPALIVE_READ, /* in */
+	FLOW_TO_MAIN,	     /* in: handshakes, STUN and disco, taken by the ring to main */
+	ENGINE_FLOWS,
+};
+
+/* "tun-read", "sent-udp", …: for /metrics. */
+const char *engine_flow_name(enum engine_flow flow);
 
 enum { ENGINE_WAYS = WAY_RELAY + 1 }; /* arrays indexed by enum way_kind */
 
@@ -230,5 +254,10 @@ struct engine_peer_stats {
 void engine_peer_stats(const struct engine_peer *peer, struct engine_peer_stats *out);
 /* Of the whole interface, for /metrics: drops of all lanes, peers' included. */
 void engine_drops(const struct engine *engine, uint64_t out[static DROP_REASONS]);
+void engine_flows(const struct engine *engine, uint64_t out[static ENGINE_FLOWS]);
+/* Packets of the TUN that wait for a choice or a keypair now. */
+uint64_t engine_waiting(const struct engine *engine);
+/* Handshake packets that were taken, by whatever way they came. */
+uint64_t engine_handshakes_taken(const struct engine *engine);
 
 #endif

@@ -40,7 +40,7 @@ struct engine {
 	struct lane lane;
 	struct engine_peer *first, *last;
 	struct engine_peer *leaving; /* removed, until the lane let go; linked by next */
-	uint64_t handshake_drops;
+	uint64_t handshake_drops, handshakes_taken;
 	struct event *on_mail, *on_ring;
 	struct loop_timer *device_timer, *reclaim_timer;
 	/* Of the handshake packet being answered; WAY_NONE else. */

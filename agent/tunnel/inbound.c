@@ -24,6 +24,8 @@ static void write_tun(struct lane *lane)
 
 		if (writev(lane->tun_fd, iov, (int)n) < 0)
 			lane_drop(lane, NULL, DROP_TUN_WRITE, m->groups[i].n);
+		else
+			lane_count(lane, FLOW_TUN_WRITTEN, m->groups[i].n);
 	}
 	merge_reset(m, lane->tso, lane->uso);
 }
@@ -105,6 +107,7 @@ static void on_opened(struct lane *lane, const struct transport_job *job, size_t
 
 	on_authentic(lane, job, wire_len, from);
 	if (len == 0) {
+		lane_count(lane, FLOW_KEEPALIVE_READ, 1);
 		traffic_on_other_received(&peer->traffic, lane->now_us);
 		return;
 	}
@@ -171,6 +174,8 @@ static void to_main(struct lane *lane, enum lane_record_kind kind, const uint8_t
 		record.key = *key;
 	if (ring_push(lane->to_main, &record, sizeof(record), pkt, len) != 0)
 		lane_drop(lane, NULL, DROP_MAIN_FULL, 1);
+	else
+		lane_count(lane, FLOW_TO_MAIN, 1);
 }
 
 static void on_data(struct lane *lane, uint8_t *pkt, size_t len, const struct way *from)
@@ -234,6 +239,22 @@ static void on_datagram(struct lane *lane, uint8_t *pkt, size_t len, const struc
 		lane_drop(lane, NULL, DROP_UNKNOWN_TYPE, 1);
 }
 
+/* One datagram, or several of one sender and length that the kernel has joined. */
+static void on_message(struct lane *lane, const struct udp_received *got, const struct way *from)
+{
+	if (got->len == 0) { /* a datagram without a byte is one, too */
+		lane_count(lane, FLOW_UDP_READ, 1);
+		lane_drop(lane, NULL, DROP_SHORT, 1);
+	}
+	for (size_t at = 0; at < got->len; at += got->segment_len) {
+		size_t left = got->len - at;
+
+		lane_count(lane, FLOW_UDP_READ, 1);
+		on_datagram(lane, got->buf + at, left < got->segment_len ? left : got->segment_len,
+			    from, NULL);
+	}
+}
+
 bool inbound_read_udp(struct lane *lane, int fd)
 {
 	struct inbound *in = &lane->in;
@@ -249,12 +270,7 @@ bool inbound_read_udp(struct lane *lane, int fd)
 		}
 		struct way from = way_direct(got.from);
 		in->used += got.len;
-		for (size_t at = 0; at < got.len; at += got.segment_len) {
-			size_t left = got.len - at;
-
-			on_datagram(lane, got.buf + at,
-				    left < got.segment_len ? left : got.segment_len, &from, NULL);
-		}
+		on_message(lane, &got, &from);
 	}
 	finish(lane);
 	return true;
@@ -273,6 +289,7 @@ bool inbound_read_relay(struct lane *lane)
 
 		if (len > LANE_IN_BYTES - in->used)
 			break;
+		lane_count(lane, FLOW_RELAY_READ, 1);
 		if (len > sizeof(head)) {
 			uint8_t *pkt = in->bytes + in->used;
 			size_t pkt_len = len - sizeof(head);
@@ -282,6 +299,8 @@ bool inbound_read_relay(struct lane *lane)
 			in->used += pkt_len;
 			struct way from = way_relay(head.region);
 			on_datagram(lane, pkt, pkt_len, &from, &head.key);
+		} else {
+			lane_drop(lane, NULL, DROP_SHORT, 1);
 		}
 		ring_pop(lane->from_relay);
 	}

@@ -23,6 +23,23 @@ void lane_drop(struct lane *lane, struct lane_peer *peer, enum engine_drop reaso
 		counter_add(&peer->drops[reason], n);
 }
 
+void lane_count(struct lane *lane, enum engine_flow flow, uint64_t n)
+{
+	counter_add(&lane->flows[flow], n);
+}
+
+void lane_count_unwaited(struct lane *lane, uint64_t n)
+{
+	counter_set(&lane->waiting, counter_read(&lane->waiting) - n);
+}
+
+void lane_drop_waiting(struct lane *lane, struct lane_peer *peer, enum engine_drop reason,
+		       uint64_t n)
+{
+	lane_count_unwaited(lane, n);
+	lane_drop(lane, peer, reason, n);
+}
+
 void lane_post(struct lane *lane, struct lane_peer *peer, unsigned bits)
 {
 	mailbox_post(&lane->view->to_main, &peer->mail_to_main, bits);
@@ -62,13 +79,14 @@ static void on_peer_mail(struct lane *lane, struct lane_peer *peer, unsigned bit
 {
 	if (bits & LANE_LEAVE) {
 		unlist(lane, peer);
+		lane_drop_waiting(lane, peer, DROP_NO_PEER, backlog_clear(&peer->waiting));
 		lane_post(lane, peer, MAIN_LEFT); /* the last time the peer is touched */
 		return;
 	}
 	if (bits & LANE_FORGET)
 		resend_clear(&peer->sealed);
 	if (bits & LANE_GIVE_UP)
-		lane_drop(lane, peer, DROP_NO_KEYPAIR, backlog_clear(&peer->waiting));
+		lane_drop_waiting(lane, peer, DROP_NO_KEYPAIR, backlog_clear(&peer->waiting));
 	if (bits & LANE_RESEND)
 		outbound_resend(lane, peer);
 

@@ -95,6 +95,8 @@ struct lane {
 	uint8_t *save_buf; /* main's, between LANE_SAVE and MAIN_SAVED */
 	size_t save_cap, save_len;
 	_Atomic uint64_t drops[DROP_REASONS];
+	_Atomic uint64_t flows[ENGINE_FLOWS];
+	_Atomic uint64_t waiting; /* packets in the backlogs of all peers */
 	bool stops;
 	pthread_t thread;
 };
@@ -114,6 +116,12 @@ void lane_unwatch_udp(struct lane *lane, const struct udp *udp);
 
 /* peer may be NULL. */
 void lane_drop(struct lane *lane, struct lane_peer *peer, enum engine_drop reason, uint64_t n);
+void lane_count(struct lane *lane, enum engine_flow flow, uint64_t n);
+/* n packets left a backlog. */
+void lane_count_unwaited(struct lane *lane, uint64_t n);
+/* They left it as drops. */
+void lane_drop_waiting(struct lane *lane, struct lane_peer *peer, enum engine_drop reason,
+		       uint64_t n);
 void lane_post(struct lane *lane, struct lane_peer *peer, unsigned bits);
 /* At most once a second and peer. */
 void lane_want_handshake(struct lane *lane, struct lane_peer *peer);

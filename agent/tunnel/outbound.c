@@ -46,7 +46,9 @@ static void send_direct(struct lane *lane, struct lane_peer *peer, const struct 
 	if (err) {
 		lane_drop(lane, peer, DROP_SEND_FAILED, run->n);
 		on_send_error(lane, peer, err);
+		return;
 	}
+	lane_count(lane, FLOW_SENT_UDP, run->n);
 }
 
 static void send_relay(struct lane *lane, struct lane_peer *peer, const struct way *way,
@@ -64,6 +66,8 @@ static void send_relay(struct lane *lane, struct lane_peer *peer, const struct w
 		if (!ring ||
 		    ring_push_quietly(ring, &head, sizeof(head), run->bytes + at, len) != 0)
 			lane_drop(lane, peer, DROP_RELAY_FULL, 1);
+		else
+			lane_count(lane, FLOW_SENT_RELAY, 1);
 	}
 	if (ring)
 		ring_wake(ring);
@@ -122,6 +126,7 @@ static void send_run(struct lane *lane, struct lane_peer *peer, const struct run
 	bool is_twice = choice->copy.kind != WAY_NONE;
 	send_by(lane, peer, &choice->first, run, 0);
 	send_by(lane, peer, &choice->copy, run, ENGINE_RELAY_COPY);
+	lane_count(lane, FLOW_SENT_AGAIN, is_twice ? run->n : 0);
 	counter_add(&peer->tx_bytes, is_twice ? 2 * run->len : run->len);
 	if (!is_data) {
 		traffic_on_other_sent(&peer->traffic, lane->now_us);
@@ -234,8 +239,9 @@ static void wait_for_later(struct lane *lane, struct lane_peer *peer, const uint
 {
 	unsigned dropped = backlog_push(&peer->waiting, lane->now_us, 0, pkt, len);
 
+	counter_add(&lane->waiting, 1);
 	if (dropped)
-		lane_drop(lane, peer, DROP_STAGING_FULL, dropped);
+		lane_drop_waiting(lane, peer, DROP_STAGING_FULL, dropped);
 	lane_list(lane, peer);
 }
 
@@ -250,6 +256,7 @@ static void send_split(struct lane *lane, struct lane_peer *peer, struct split *
 		uint8_t *pkt = reserve(lane, len);
 
 		split_next(s, pkt);
+		lane_count(lane, FLOW_TUN_READ, 1);
 		if (lane->view->mss_mtu_bytes)
 			mss_clamp(pkt, len, lane->view->mss_mtu_bytes);
 		if (is_ready)
@@ -261,24 +268,31 @@ static void send_split(struct lane *lane, struct lane_peer *peer, struct split *
 		lane_want_handshake(lane, peer);
 }
 
+/* Dropped before it was cut: one packet, however large. */
+static void drop_read(struct lane *lane, struct lane_peer *peer, enum engine_drop reason)
+{
+	lane_count(lane, FLOW_TUN_READ, 1);
+	lane_drop(lane, peer, reason, 1);
+}
+
 static void on_tun_packet(struct lane *lane, size_t len)
 {
 	struct lane_view *view = lane->view;
 	struct split s;
 
 	if (split_begin(&s, lane->tun_buf, len) != 0) {
-		lane_drop(lane, NULL, DROP_BAD_INNER, 1);
+		drop_read(lane, NULL, DROP_BAD_OUTGOING);
 		return;
 	}
 	struct ip_addr to = inner_destination(&s.inner, s.pkt);
 	struct lane_peer *peer = allowed_ips_snapshot_find(atomic_load(&view->routes), &to);
 	if (!peer) {
-		lane_drop(lane, NULL, DROP_NO_PEER, 1);
+		drop_read(lane, NULL, DROP_NO_PEER);
 		return;
 	}
 	if (view->filter && filter_out(view->filter, peer->filter_id, s.pkt, len - TUN_HDR_LEN,
 				       lane->now_us) != FILTER_PASS) {
-		lane_drop(lane, peer, DROP_FILTER_OUT, 1);
+		drop_read(lane, peer, DROP_FILTER_OUT);
 		return;
 	}
 	send_split(lane, peer, &s);
@@ -312,6 +326,7 @@ void outbound_release(struct lane *lane, struct lane_peer *peer)
 		return;
 	while (backlog_peek(&peer->waiting, &e)) {
 		backlog_pop(&peer->waiting, reserve(lane, e.len));
+		lane_count_unwaited(lane, 1);
 		commit(lane, peer, kp, e.len, true);
 	}
 }
@@ -323,6 +338,7 @@ void outbound_keepalive(struct lane *lane, struct lane_peer *peer)
 	if (!kp || !has_choice(peer))
 		return;
 	(void)reserve(lane, 0);
+	lane_count(lane, FLOW_KEEPALIVE_MADE, 1);
 	commit(lane, peer, kp, 0, false);
 }
 
@@ -332,7 +348,7 @@ void outbound_resend(struct lane *lane, struct lane_peer *peer)
 	uint8_t *pkt = lane->tun_buf; /* free between two reads */
 	size_t len;
 
-	if (!choice || !peer->keeps_sealed)
+	if (!choice || choice->first.kind == WAY_NONE || !peer->keeps_sealed)
 		return;
 	/* Before anything newer: but what stands in the batch is older. */
 	outbound_flush(lane);
@@ -345,6 +361,7 @@ void outbound_resend(struct lane *lane, struct lane_peer *peer)
 			.relay_flags = ENGINE_RELAY_URGENT,
 		};
 		send_by(lane, peer, &choice->first, &run, 0);
+		lane_count(lane, FLOW_SENT_AGAIN, 1);
 		counter_add(&peer->tx_bytes, len);
 	}
 }
@@ -355,5 +372,6 @@ void outbound_expire(struct lane *lane, struct lane_peer *peer)
 	unsigned dropped = backlog_expire(&peer->waiting, oldest_us);
 
 	if (dropped)
-		lane_drop(lane, peer, has_choice(peer) ? DROP_NO_KEYPAIR : DROP_NO_CHOICE, dropped);
+		lane_drop_waiting(lane, peer, has_choice(peer) ? DROP_NO_KEYPAIR : DROP_NO_CHOICE,
+				  dropped);
 }

@@ -142,8 +142,32 @@ static void start(bool with_relay)
 	add_peer(&b, &a, address_a);
 }
 
+/* Whatever a test did: what came in went on, waits, or was dropped for a reason. */
+static void check_that_packets_add_up(const struct side *s)
+{
+	static const enum engine_drop of_out[] = {
+		DROP_NO_PEER,	 DROP_NO_CHOICE,   DROP_NO_KEYPAIR, DROP_STAGING_FULL,
+		DROP_FILTER_OUT, DROP_SEND_FAILED, DROP_RELAY_FULL, DROP_BAD_OUTGOING,
+	};
+	uint64_t f[ENGINE_FLOWS], d[DROP_REASONS], out = 0, in = 0;
+
+	engine_flows(s->engine, f);
+	engine_drops(s->engine, d);
+	for (size_t i = 0; i < DROP_HANDSHAKE; i++)
+		in += d[i];
+	for (size_t i = 0; i < sizeof(of_out) / sizeof(of_out[0]); i++)
+		out += d[of_out[i]];
+	in -= out;
+	CHECK_INT(f[FLOW_TUN_READ] + f[FLOW_KEEPALIVE_MADE] + f[FLOW_SENT_AGAIN],
+		  f[FLOW_SENT_UDP] + f[FLOW_SENT_RELAY] + engine_waiting(s->engine) + out);
+	CHECK_INT(f[FLOW_UDP_READ] + f[FLOW_RELAY_READ],
+		  f[FLOW_TUN_WRITTEN] + f[FLOW_KEEPALIVE_READ] + f[FLOW_TO_MAIN] + in);
+}
+
 static void end_side(struct side *s)
 {
+	engine_stop(s->engine);
+	check_that_packets_add_up(s);
 	engine_free(s->engine);
 	ring_free(s->to_relay);
 	ring_free(s->from_relay);
@@ -309,6 +333,8 @@ TEST(strangers_addresses_neither_leave_nor_enter)
 	connect_both();
 	send_packet(&a, address_a, elsewhere, 1);
 	WAIT_UNTIL(drops(&a, DROP_NO_PEER) == 1);
+	CHECK_INT(write(a.app, elsewhere, sizeof(elsewhere)), sizeof(elsewhere));
+	WAIT_UNTIL(drops(&a, DROP_BAD_OUTGOING) == 1);
 	send_packet(&a, elsewhere, address_b, 2);
 	WAIT_UNTIL(drops(&b, DROP_SOURCE) == 1);
 
@@ -343,6 +369,8 @@ TEST(what_is_not_wireguard_goes_to_main_or_is_counted)
 	WAIT_UNTIL(drops(&b, DROP_UNKNOWN_INDEX) == 1);
 	CHECK_INT(engine_send_udp(a.engine, &to, "garbage", 7), 0);
 	WAIT_UNTIL(drops(&b, DROP_UNKNOWN_TYPE) == 1);
+	CHECK_INT(engine_send_udp(a.engine, &to, "", 0), 0);
+	WAIT_UNTIL(drops(&b, DROP_SHORT) == 1);
 	end();
 }
 
@@ -391,7 +419,8 @@ TEST(twice_is_once)
 	engine_peer_set_choice(a.peer, &to_b, &relay_way);
 	send_packet(&a, address_a, address_b, 2);
 	CHECK_INT(wait_for_packet(&b), 2);
-	CHECK_INT(relay(&a, &b, true, ENGINE_RELAY_COPY), 1);
+	unsigned copies = 0; /* the lane may still be at it */
+	WAIT_UNTIL((copies += relay(&a, &b, true, ENGINE_RELAY_COPY)) == 1);
 	WAIT_UNTIL(drops(&b, DROP_REPLAYED) == 1);
 	CHECK_INT(receive_packet(&b), -1);
 	end();
@@ -474,6 +503,18 @@ TEST(removing_a_peer_under_traffic_frees_it_and_stops_its_packets)
 		rest(25); /* initiations closer together than 20 ms are refused */
 	}
 	engine_peer_remove(b.peer); /* and the engine may end before the lane let go */
+	end();
+}
+
+TEST(what_waits_for_a_removed_peer_is_counted)
+{
+	start(false);
+	for (uint8_t i = 0; i < 5; i++) /* no choice: they wait */
+		send_packet(&a, address_a, address_b, i);
+	WAIT_UNTIL(engine_waiting(a.engine) == 5);
+	engine_peer_remove(a.peer);
+	WAIT_UNTIL(drops(&a, DROP_NO_PEER) == 5);
+	CHECK_INT(engine_waiting(a.engine), 0);
 	end();
 }
 
