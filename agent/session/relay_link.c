@@ -59,6 +59,8 @@ static void free_queues(struct relay_link *link)
 		ring_free(link->queues[i]);
 		link->queues[i] = NULL;
 	}
+	relay_uncount(&link->env->counters->queued, link->n_queued);
+	relay_count(&link->env->counters->dropped_no_session, link->n_queued);
 	link->n_queued = 0;
 }
 
@@ -118,6 +120,7 @@ static void pop(struct relay_link *link, enum relay_queue queue)
 {
 	ring_pop(link->queues[queue]);
 	link->n_queued--;
+	relay_uncount(&link->env->counters->queued, 1);
 }
 
 /* The oldest packet makes room: what is newest is worth most. */
@@ -138,8 +141,12 @@ static void enqueue(struct relay_link *link, enum relay_queue queue, const struc
 			return;
 		pop(link, queue);
 	}
-	if (q)
-		link->n_queued++;
+	if (!q) {
+		relay_count(&counters->dropped_queue_full, 1);
+		return;
+	}
+	link->n_queued++;
+	relay_count(&counters->queued, 1);
 }
 
 static void send_oldest(struct relay_link *link, enum relay_queue queue, const uint8_t *record,

@@ -25,13 +25,20 @@ struct tls_context;
 
 /* Written by the relay thread (and main for its own drops), read by anyone. */
 struct relay_counters {
-	_Atomic uint64_t sent_packets, sent_bytes, received_packets, received_bytes;
+	_Atomic uint64_t taken_from_lane, taken_from_main;
+	_Atomic uint64_t sent_packets, sent_bytes, received_packets, received_bytes, queued;
 	_Atomic uint64_t dropped_no_session, dropped_queue_full, dropped_copy_late;
+	_Atomic uint64_t dropped_receiver_full, dropped_news;
 };
 
 static inline void relay_count(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static inline void relay_uncount(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_sub_explicit(counter, n, memory_order_relaxed);
 }
 
 struct relay_link_ops {

@@ -235,7 +235,7 @@ void relay_thread_hold(struct relay_thread *rt, const uint32_t *regions, size_t 
 	if (n > RELAY_HOLD_MAX)
 		n = RELAY_HOLD_MAX;
 	if (push_command(rt, &command, regions, n * sizeof(regions[0])) != 0)
-		relay_count(&rt->counters.dropped_queue_full, 1);
+		relay_count(&rt->counters.dropped_news, 1);
 }
 
 void relay_thread_send(struct relay_thread *rt, uint32_t region, const struct public_key *to,
@@ -243,6 +243,7 @@ void relay_thread_send(struct relay_thread *rt, uint32_t region, const struct pu
 {
 	struct relay_command command = {.kind = RELAY_COMMAND_SEND, .region = region, .key = *to};
 
+	relay_count(&rt->counters.taken_from_main, 1);
 	if (push_command(rt, &command, buf, len) != 0)
 		relay_count(&rt->counters.dropped_queue_full, 1);
 }
@@ -250,7 +251,7 @@ void relay_thread_send(struct relay_thread *rt, uint32_t region, const struct pu
 void relay_thread_check(struct relay_thread *rt)
 {
 	if (push_command(rt, &(struct relay_command){.kind = RELAY_COMMAND_CHECK}, NULL, 0) != 0)
-		relay_count(&rt->counters.dropped_queue_full, 1);
+		relay_count(&rt->counters.dropped_news, 1);
 }
 
 static uint64_t read_counter(const _Atomic uint64_t *counter)
@@ -263,6 +264,11 @@ void relay_thread_read_counters(const struct relay_thread *rt, struct relay_thre
 	const struct relay_counters *c = &rt->counters;
 
 	*out = (struct relay_thread_counters){
+		.taken_from_lane = read_counter(&c->taken_from_lane),
+		.taken_from_main = read_counter(&c->taken_from_main),
+		.queued = read_counter(&c->queued),
+		.dropped_receiver_full = read_counter(&c->dropped_receiver_full),
+		.dropped_news = read_counter(&c->dropped_news),
 		.sent_packets = read_counter(&c->sent_packets),
 		.sent_bytes = read_counter(&c->sent_bytes),
 		.received_packets = read_counter(&c->received_packets),

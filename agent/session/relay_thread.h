@@ -80,9 +80,21 @@ void relay_thread_send(struct relay_thread *rt, uint32_t region, const struct pu
  * dialled anew. */
 void relay_thread_check(struct relay_thread *rt);
 
+/* Packets add up, whenever none is in a ring:
+ *
+ *	taken_from_lane + taken_from_main == sent_packets + queued + dropped_no_session
+ *		+ dropped_queue_full + dropped_copy_late
+ *	received_packets == what reached the lane and on_packet + dropped_receiver_full
+ */
 struct relay_thread_counters {
+	uint64_t taken_from_lane, taken_from_main;
 	uint64_t sent_packets, sent_bytes, received_packets, received_bytes;
+	uint64_t queued; /* now: for a session to come up, or behind a full connection */
+	/* Nobody to give it to, and after 1 s of waiting; the oldest behind a full connection; a
+	 * copy that waited for 50 ms. */
 	uint64_t dropped_no_session, dropped_queue_full, dropped_copy_late;
+	uint64_t dropped_receiver_full; /* came in, and the lane or main did not keep up */
+	uint64_t dropped_news;		/* no packets: what main and the thread tell each other */
 };
 /* Any time: read without locks. */
 void relay_thread_read_counters(const struct relay_thread *rt, struct relay_thread_counters *out);

@@ -91,7 +91,7 @@ static void on_packet(void *arg, uint32_t region, const struct public_key *from,
 		err = ring_push(w->cfg.news, &news, sizeof(news), buf, len);
 	}
 	if (err)
-		relay_count(&w->cfg.counters->dropped_queue_full, 1);
+		relay_count(&w->cfg.counters->dropped_receiver_full, 1);
 }
 
 /* Woken for each packet, the lane would sleep and wake as often. */
@@ -109,7 +109,7 @@ static void on_peer_gone(void *arg, uint32_t region, const struct public_key *ke
 		.kind = RELAY_NEWS_PEER_GONE, .region = region, .key = *key};
 
 	if (ring_push(w->cfg.news, &news, sizeof(news), NULL, 0) != 0)
-		relay_count(&w->cfg.counters->dropped_queue_full, 1);
+		relay_count(&w->cfg.counters->dropped_news, 1);
 }
 
 static const struct relay_link_ops link_ops = {
@@ -177,7 +177,7 @@ static void tell_gone(struct relay_worker *w, uint32_t region)
 
 	snprintf(news.status.reason, sizeof(news.status.reason), "not in the relay map any more");
 	if (ring_push(w->cfg.news, &news, sizeof(news), NULL, 0) != 0)
-		relay_count(&w->cfg.counters->dropped_queue_full, 1);
+		relay_count(&w->cfg.counters->dropped_news, 1);
 }
 
 static void take_map(struct relay_worker *w, struct derp_map *map, uint64_t now_us)
@@ -308,6 +308,7 @@ static void take_from_lane(struct relay_worker *w, const uint8_t *record, size_t
 	if (len < sizeof(head))
 		return;
 	memcpy(&head, record, sizeof(head));
+	relay_count(&w->cfg.counters->taken_from_lane, 1);
 	send_by(w, head.region, queue_of(head.flags), &head.key, record + sizeof(head),
 		len - sizeof(head), now_us);
 }

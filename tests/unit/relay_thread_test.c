@@ -384,6 +384,13 @@ TEST(logs_in_by_upgrade_elsewhere)
 	logs_in_and_carries(false);
 }
 
+static void check_that_packets_add_up(const struct relay_thread_counters *c)
+{
+	CHECK_INT(c->taken_from_lane + c->taken_from_main,
+		  c->sent_packets + c->queued + c->dropped_no_session + c->dropped_queue_full +
+			  c->dropped_copy_late);
+}
+
 static bool has_wanted_bulk(const struct net *n)
 {
 	return n->bulk == n->wanted_bulk;
@@ -407,6 +414,7 @@ TEST(bulk_goes_from_ring_to_ring)
 	relay_thread_read_counters(n.rt, &counters);
 	CHECK(counters.sent_packets == 5000 && counters.dropped_queue_full == 0);
 	CHECK(counters.received_bytes == 5000 * 1400);
+	check_that_packets_add_up(&counters);
 	net_wipe(&n);
 }
 
@@ -446,7 +454,8 @@ TEST(a_region_is_opened_for_a_packet_and_others_are_unknown)
 	run_until(&n, has_packet, 5);
 	CHECK(!n.timed_out && n.ups == 1 && n.preferred == 0);
 	relay_thread_read_counters(n.rt, &counters);
-	CHECK(counters.dropped_no_session == 1);
+	CHECK(counters.dropped_no_session == 1 && counters.taken_from_main == 2);
+	check_that_packets_add_up(&counters);
 	net_wipe(&n);
 }
 
@@ -488,6 +497,9 @@ TEST(behind_a_full_link_main_comes_first_and_late_copies_are_dropped)
 	run_until(&n, never, 1);
 	relay_thread_read_counters(n.rt, &after);
 	CHECK_INT(after.dropped_copy_late - before.dropped_copy_late, 5);
+	CHECK(before.queued > 0 && after.queued == 0 && after.dropped_queue_full > 0);
+	check_that_packets_add_up(&before);
+	check_that_packets_add_up(&after);
 	net_wipe(&n);
 }
 
