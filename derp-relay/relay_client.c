@@ -1,11 +1,8 @@
 #include "derp-relay/relay_client.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <event2/event.h>
 #include <sodium.h>
@@ -28,8 +25,7 @@ static const struct timeval throttle_every = {.tv_usec = 10 * 1000};
 /* A client's share of a round, in reads; and the largest message of a WebSocket. */
 enum { READS_PER_ROUND = 4, MESSAGE_MAX = 128 * 1024, MESSAGE_OUT_MAX = 16 * 1024 };
 
-/* What the kernel holds beyond what is on its way. It would take megabytes for a slow reader, and
- * every probe would wait behind them. */
+/* What the kernel holds beyond what is on its way. */
 enum { NOT_SENT_LOW = 64 * 1024 };
 
 struct relay_client {
@@ -531,13 +527,6 @@ static void upgrade(struct relay_client *c, struct http_exchange *x,
 	}
 }
 
-static void bound_kernel_queue(const struct relay_client *c)
-{
-	int low = NOT_SENT_LOW;
-
-	(void)setsockopt(tls_conn_fd(c->tls), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof(low));
-}
-
 void relay_client_start(struct relay_host *host, struct http_exchange *x,
 			const struct http_path_answer *answer)
 {
@@ -553,7 +542,7 @@ void relay_client_start(struct relay_host *host, struct http_exchange *x,
 		return;
 	}
 	upgrade(c, x, answer);
-	bound_kernel_queue(c);
+	tls_conn_set_unsent_max(c->tls, NOT_SENT_LOW);
 	link_client(c);
 	pump(c);
 }

@@ -1,12 +1,9 @@
 #include "agent/session/relay_link.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <sodium.h>
 
@@ -348,9 +345,7 @@ static void describe_dial(const struct relay_link *link, const struct derp_node 
 
 static void prepare_socket(struct tls_conn *conn)
 {
-	int low = NOT_SENT_LOW;
-
-	(void)setsockopt(tls_conn_fd(conn), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &low, sizeof(low));
+	tls_conn_set_unsent_max(conn, NOT_SENT_LOW);
 	tls_conn_set_limit(conn, CONN_LIMIT);
 }
 
@@ -402,19 +397,6 @@ static void start_dial(struct relay_link *link)
 
 /* ---- time ---- */
 
-/* When TCP last acknowledged anything, 0 where that is not to be known. */
-static uint64_t acked_us(const struct relay_link *link, uint64_t now_us)
-{
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	if (!link->conn ||
-	    getsockopt(tls_conn_fd(link->conn), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-		return 0;
-	uint64_t ago_us = (uint64_t)info.tcpi_last_ack_recv * US_PER_MS;
-	return ago_us < now_us ? now_us - ago_us : 0;
-}
-
 static void do_what(struct relay_link *link, enum relay_session_do what, const struct writer *out)
 {
 	bool sent = write_out(link, out);
@@ -437,8 +419,9 @@ void relay_link_on_deadline(struct relay_link *link, uint64_t now_us)
 
 	if (now_us < link->session.deadline_us)
 		return;
+	uint64_t acked_us = link->conn ? tls_conn_acked_us(link->conn, now_us) : 0;
 	enum relay_session_do what =
-		relay_session_on_deadline(&link->session, acked_us(link, now_us), now_us, &out);
+		relay_session_on_deadline(&link->session, acked_us, now_us, &out);
 	do_what(link, what, &out);
 }
 

@@ -20,7 +20,7 @@ enum { BACKLOG = 1024, ACCEPTS_A_ROUND = 64, USER_TIMEOUT_MS = 15 * 1000 };
 /* RFC 8305 section 5 recommends 250 ms between attempts and allows 100 ms to 2 s. */
 static const uint64_t default_stagger_us = 200 * 1000, default_timeout_us = 10 * US_PER_S;
 
-void tcp_prepare(int fd)
+static void prepare(int fd)
 {
 	int on = 1;
 	unsigned timeout_ms = USER_TIMEOUT_MS;
@@ -29,6 +29,11 @@ void tcp_prepare(int fd)
 	/* Failures cost latency only, and a socket of another kind has neither. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+}
+
+void tcp_close(int fd)
+{
+	close(fd);
 }
 
 bool tcp_address_is_ours(const struct ip_addr *ip)
@@ -121,7 +126,7 @@ static int start_attempt(struct attempt *a, const struct endpoint *to)
 	a->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (a->fd < 0)
 		return -errno;
-	tcp_prepare(a->fd);
+	prepare(a->fd);
 	if (d->cfg.mark != 0)
 		(void)setsockopt(a->fd, SOL_SOCKET, SO_MARK, &d->cfg.mark, sizeof(d->cfg.mark));
 	if (connect(a->fd, (struct sockaddr *)&addr, len) != 0 && errno != EINPROGRESS)
@@ -278,7 +283,7 @@ static void on_acceptable(evutil_socket_t listening, short what, void *arg)
 			close(fd);
 			continue;
 		}
-		tcp_prepare(fd);
+		prepare(fd);
 		l->accepted(l->arg, fd, &from);
 	}
 }

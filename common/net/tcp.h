@@ -57,7 +57,7 @@ uint16_t tcp_listener_port(const struct tcp_listener *l);
 /* Whether this machine (still) has the address: a connection from another one is dead. */
 bool tcp_address_is_ours(const struct ip_addr *ip);
 
-/* Sets non-blocking, TCP_NODELAY and TCP_USER_TIMEOUT on a connection (accepted ones have it). */
-void tcp_prepare(int fd);
+/* Closes a connection that no tls_conn owns yet. */
+void tcp_close(int fd);
 
 #endif

@@ -107,6 +107,9 @@ MUST_CHECK int tls_conn_write(struct tls_conn *c, const void *buf, size_t len);
 MUST_CHECK int tls_conn_write2(struct tls_conn *c, const void *hdr, size_t hdr_len,
 			       const void *body, size_t len);
 void tls_conn_set_limit(struct tls_conn *c, size_t limit_bytes);
+/* Bounds what the kernel takes beyond what is on its way (TCP_NOTSENT_LOWAT): it would take
+ * megabytes for a slow reader, and every probe would wait behind them. */
+void tls_conn_set_unsent_max(struct tls_conn *c, int bytes);
 size_t tls_conn_queued(const struct tls_conn *c);
 /* When queued bytes last moved, US_NEVER while none wait: for write deadlines. */
 uint64_t tls_conn_stuck_since_us(const struct tls_conn *c);
@@ -115,8 +118,8 @@ void tls_conn_finish(struct tls_conn *c);
 
 bool tls_conn_is_open(const struct tls_conn *c);
 bool tls_conn_is_tls13(const struct tls_conn *c);
-/* The descriptor, for getsockopt and the like; stays the connection's. */
-int tls_conn_fd(const struct tls_conn *c);
+/* When the other end's kernel last acknowledged anything; 0 where that is not to be known. */
+uint64_t tls_conn_acked_us(const struct tls_conn *c, uint64_t now_us);
 struct endpoint tls_conn_peer(const struct tls_conn *c);
 struct endpoint tls_conn_local(const struct tls_conn *c);
 /* Client: SHA-256 of the server's public key (SPKI). -ENOENT on plain TCP or before on_open. */

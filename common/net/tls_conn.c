@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +206,12 @@ int tls_conn_write(struct tls_conn *c, const void *buf, size_t len)
 void tls_conn_set_limit(struct tls_conn *c, size_t limit_bytes)
 {
 	c->limit = limit_bytes;
+}
+
+void tls_conn_set_unsent_max(struct tls_conn *c, int bytes)
+{
+	/* Without it there is only more delay. */
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
 size_t tls_conn_queued(const struct tls_conn *c)
@@ -584,9 +592,15 @@ bool tls_conn_is_tls13(const struct tls_conn *c)
 	return c->ssl && SSL_version(c->ssl) == TLS1_3_VERSION;
 }
 
-int tls_conn_fd(const struct tls_conn *c)
+uint64_t tls_conn_acked_us(const struct tls_conn *c, uint64_t now_us)
 {
-	return c->fd;
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return 0;
+	uint64_t ago_us = (uint64_t)info.tcpi_last_ack_recv * US_PER_MS;
+	return ago_us < now_us ? now_us - ago_us : 0;
 }
 
 struct endpoint tls_conn_peer(const struct tls_conn *c)
