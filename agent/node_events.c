@@ -11,27 +11,34 @@
 
 /* Other threads' times lag a little behind main's: cores are given main's, so that for them time
  * never goes back. */
+void node_on_disco(struct node *node, const uint8_t *buf, size_t len, const struct way *from,
+		   const struct public_key *vouched)
+{
+	struct public_key sender;
+	struct peer *peer = disco_sender(buf, len, &sender) == 0
+				    ? key_map_find(&node->by_disco, &sender)
+				    : NULL;
+
+	if (!peer || (vouched && key_map_find(&node->by_node, vouched) != peer))
+		node->disco_strangers++;
+	else if (peer_on_disco(peer, buf, len, from, clock_now_us()) != 0)
+		node->disco_refused++;
+	else
+		node->disco_taken++;
+	node_arm(node);
+}
+
 static void on_datagram(void *arg, enum engine_datagram kind, const uint8_t *buf, size_t len,
 			const struct endpoint *from, uint64_t lane_us)
 {
 	struct node *node = arg;
-	uint64_t now_us = clock_now_us();
-	struct public_key sender;
 	struct way way = way_direct(*from);
 
 	(void)lane_us;
-	if (kind == ENGINE_STUN) {
-		node_reach_on_stun(node, buf, len, from, now_us);
-		return;
-	}
-	struct peer *peer = disco_sender(buf, len, &sender) == 0
-				    ? key_map_find(&node->by_disco, &sender)
-				    : NULL;
-	if (!peer)
-		node->strangers++;
-	else if (peer_on_disco(peer, buf, len, &way, now_us) != 0)
-		node->refused_disco++;
-	node_arm(node);
+	if (kind == ENGINE_STUN)
+		node_reach_on_stun(node, buf, len, from, clock_now_us());
+	else
+		node_on_disco(node, buf, len, &way, NULL);
 }
 
 static void on_handshake_send(void *arg, void *user, const uint8_t *buf, size_t len,

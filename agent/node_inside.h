@@ -123,8 +123,10 @@ struct node {
 	uint64_t survey_due_us;
 
 	struct node_work *work[NODE_WORK_MAX];
-	uint64_t strangers; /* disco packets of nobody we know */
-	uint64_t refused_disco;
+	/* What became of the datagrams that reached main, and of those that relays brought. */
+	uint64_t disco_taken, disco_strangers, disco_refused; /* strangers: nobody we know */
+	uint64_t stun_taken, stun_strangers;		      /* strangers: nobody was asked */
+	uint64_t from_relays; /* not WireGuard's: they come past the lane */
 };
 
 static const uint64_t node_flows_every_us = 1 * US_PER_S; /* the flow table's way to disk */
@@ -159,6 +161,9 @@ void node_leave_for_restart(struct node *node);
 extern const struct engine_ops node_engine_ops;
 /* What every peer borrows; to be called once the engine stands. */
 void node_init_env(struct node *node);
+/* from: the way it came; by a relay, vouched is the key that the relay vouches for, else NULL. */
+void node_on_disco(struct node *node, const uint8_t *buf, size_t len, const struct way *from,
+		   const struct public_key *vouched);
 
 /* ---- node_map.c ---- */
 

@@ -211,9 +211,10 @@ void node_reach_on_stun(struct node *node, const uint8_t *buf, size_t len,
 
 	if (!node->survey || stun_decode(buf, len, &m) != 0 ||
 	    stun_survey_on_message(node->survey, &m, from, now_us) != 0) {
-		node->strangers++;
+		node->stun_strangers++;
 		return;
 	}
+	node->stun_taken++;
 	use_latency(node, from, now_us);
 	tell_where(node, now_us);
 	if (stun_survey_is_done(node->survey) && !node->survey_told)
@@ -590,20 +591,12 @@ static void on_packet(void *arg, uint32_t region, const struct public_key *from,
 		      size_t len, uint64_t thread_us)
 {
 	struct node *node = arg;
-	uint64_t now_us = clock_now_us();
-	struct public_key sender;
 	struct way way = way_relay(region);
-	struct peer *peer = disco_sender(buf, len, &sender) == 0
-				    ? key_map_find(&node->by_disco, &sender)
-				    : NULL;
 
 	(void)thread_us;
+	node->from_relays++;
 	/* The relay vouches for the sender's node key: it must be the same peer's. */
-	if (!peer || key_map_find(&node->by_node, from) != peer)
-		node->strangers++;
-	else if (peer_on_disco(peer, buf, len, &way, now_us) != 0)
-		node->refused_disco++;
-	node_arm(node);
+	node_on_disco(node, buf, len, &way, from);
 }
 
 static void on_peer_gone(void *arg, uint32_t region, const struct public_key *key)

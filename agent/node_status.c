@@ -258,8 +258,32 @@ static void fill_drops(const struct node *node, struct metric_page *page)
 		metric_u64(page,
 			   &(struct metric_label){"reason", engine_drop_name((enum engine_drop)i)},
 			   1, drops[i]);
-	metric_u64(page, &(struct metric_label){"reason", "disco-stranger"}, 1, node->strangers);
-	metric_u64(page, &(struct metric_label){"reason", "disco-refused"}, 1, node->refused_disco);
+	metric_u64(page, &(struct metric_label){"reason", "disco-stranger"}, 1,
+		   node->disco_strangers);
+	metric_u64(page, &(struct metric_label){"reason", "disco-refused"}, 1, node->disco_refused);
+	metric_u64(page, &(struct metric_label){"reason", "stun-stranger"}, 1,
+		   node->stun_strangers);
+}
+
+/* With the drops they add up (docs/TESTING.md, the ledger). */
+static void fill_flows(const struct node *node, struct metric_page *page)
+{
+	uint64_t flows[ENGINE_FLOWS];
+
+	engine_flows(node->engine, flows);
+	metric_counter(page, "warren_packets_total", "Packets by where they passed.");
+	for (int i = 0; i < ENGINE_FLOWS; i++)
+		metric_u64(page,
+			   &(struct metric_label){"step", engine_flow_name((enum engine_flow)i)}, 1,
+			   flows[i]);
+	metric_u64(page, &(struct metric_label){"step", "relay-to-main"}, 1, node->from_relays);
+	metric_u64(page, &(struct metric_label){"step", "handshake-taken"}, 1,
+		   engine_handshakes_taken(node->engine));
+	metric_u64(page, &(struct metric_label){"step", "disco-taken"}, 1, node->disco_taken);
+	metric_u64(page, &(struct metric_label){"step", "stun-taken"}, 1, node->stun_taken);
+	metric_one_gauge(page, "warren_waiting_packets",
+			 "Packets that wait for a path or a handshake.",
+			 (double)engine_waiting(node->engine));
 }
 
 static void fill_handshakes(const struct node *node, struct metric_page *page)
@@ -331,6 +355,17 @@ static void fill_relays(const struct node *node, struct metric_page *page)
 	metric_u64(page, &(struct metric_label){"reason", "no-session"}, 1, c.dropped_no_session);
 	metric_u64(page, &(struct metric_label){"reason", "queue-full"}, 1, c.dropped_queue_full);
 	metric_u64(page, &(struct metric_label){"reason", "copy-late"}, 1, c.dropped_copy_late);
+	metric_u64(page, &(struct metric_label){"reason", "receiver-full"}, 1,
+		   c.dropped_receiver_full);
+	metric_counter(page, "warren_relay_packets_total", "Packets at the relay thread.");
+	metric_u64(page, &(struct metric_label){"step", "from-lane"}, 1, c.taken_from_lane);
+	metric_u64(page, &(struct metric_label){"step", "from-main"}, 1, c.taken_from_main);
+	metric_u64(page, &(struct metric_label){"step", "sent"}, 1, c.sent_packets);
+	metric_u64(page, &(struct metric_label){"step", "received"}, 1, c.received_packets);
+	metric_one_gauge(page, "warren_relay_queued_packets", "Packets that wait for a relay.",
+			 (double)c.queued);
+	metric_one_counter(page, "warren_relay_news_dropped_total",
+			   "News lost between main and the relay thread.", c.dropped_news);
 }
 
 void node_fill_metrics(void *arg, struct metric_page *page)
@@ -342,6 +377,7 @@ void node_fill_metrics(void *arg, struct metric_page *page)
 	if (!node->on)
 		return;
 	fill_peers(node, page);
+	fill_flows(node, page);
 	fill_drops(node, page);
 	fill_handshakes(node, page);
 	fill_filter(node, page);
