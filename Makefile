@@ -1,6 +1,7 @@
 # Warren's build: one file, not recursive. Everything lands in $(B) (build/, or build/<sanitizers>/).
 #   make                 all programs            make check [SAN=address,undefined|thread]
 #   make lab [STRICT=1]  real NATs, as root      make fuzz T=60 · bench · interop · demo · lint · format · install
+#   make static          programs that need no file beside them     make valgrind
 # A folder with sources is a room; each room becomes one archive. DEPS_<room> says what a room may
 # link, and so, with the includes, keeps the walls of docs/ARCHITECTURE.md standing.
 .DEFAULT_GOAL := all
@@ -78,7 +79,7 @@ LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tool
 # The room of a test or fuzzer is the room of the module it is named after.
 room_of = $(firstword $(foreach r,$(ROOMS),$(if $(wildcard $(r)/$(1).c $(r)/$(1).h),$(r))) common)
 
-.PHONY: all check lab demo interop bench fuzz lint format install clean programs
+.PHONY: all check lab demo interop bench fuzz lint format install clean programs static valgrind
 all: programs $(LAB_TOOLS)
 programs: $(PROGRAMS:%=$(B)/%) $(B)/warren-wg
 
@@ -111,6 +112,36 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call program_rule,$(p))))
 
 $(B)/warren-wg: $(B)/warrend
+	@ln -sf warrend $@
+
+# ---- static -----------------------------------------------------------------------------------
+# The same archives without any shared library: docs/adr/0003-static-programs.md. Debian has no
+# static cJSON; its sources are fetched once, by their hashes.
+STATIC_PROGRAMS := warrend warren warren-relay warren-stun
+STATIC_LDFLAGS := -static-pie -Wl,-z,relro,-z,now -pthread \
+	$(foreach f,dlopen dlsym dlclose dlerror dladdr,-Wl,--wrap=$(f)) $(EXTRA_LDFLAGS)
+STATIC_LIBS := $(filter-out -lcjson -lsqlite3,$(LIBS))
+CJSON := build/deps/cjson
+
+static: $(STATIC_PROGRAMS:%=$(B)/static/%) $(B)/static/warren-wg
+
+$(CJSON)/cJSON.c:
+	$(Q)scripts/bootstrap cjson $(CJSON)
+$(B)/obj/cJSON.o: $(CJSON)/cJSON.c
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) -std=c17 -g $(HARDEN) -c -o $@ $<
+
+define static_rule
+$(B)/static/$(1): $(B)/obj/$(MAIN_$(1))/main.o $(call objects,common/static) $(B)/obj/cJSON.o \
+		$(call link_archives,$(MAIN_$(1)))
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	$(Q)$$(CC) $$(STATIC_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(STATIC_LIBS)
+endef
+$(foreach p,$(STATIC_PROGRAMS),$(eval $(call static_rule,$(p))))
+
+$(B)/static/warren-wg: $(B)/static/warrend
 	@ln -sf warrend $@
 
 # ---- tests ------------------------------------------------------------------------------------
