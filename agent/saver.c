@@ -6,12 +6,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 #include <sodium.h>
 
+#include "common/net/wake.h"
 #include "common/statefile.h"
 
 enum { STACK_BYTES = 256 << 10 };
@@ -32,7 +31,7 @@ struct saver {
 	struct job *failures;
 	bool ends;
 
-	int fd; /* readable when there are failures */
+	int fd; /* a wake, readable when there are failures */
 	struct event *event;
 	void (*failed)(void *arg, const char *path, int err);
 	void *arg;
@@ -50,14 +49,11 @@ static void free_job(struct job *job)
 
 static void report(struct saver *s, struct job *job)
 {
-	uint64_t one = 1;
-
 	pthread_mutex_lock(&s->lock);
 	job->next = s->failures;
 	s->failures = job;
 	pthread_mutex_unlock(&s->lock);
-	ssize_t ignored = write(s->fd, &one, sizeof(one)); /* a full counter is readable too */
-	(void)ignored;
+	wake_post(s->fd);
 }
 
 static void do_job(struct saver *s, struct job *job, bool in_haste)
@@ -111,10 +107,8 @@ static void tell_failures(struct saver *s)
 
 static void on_failures(evutil_socket_t fd, short what, void *arg)
 {
-	uint64_t count;
-	ssize_t ignored = read(fd, &count, sizeof(count));
-
-	(void)ignored, (void)what;
+	(void)what;
+	(void)wake_clear(fd);
 	tell_failures(arg);
 }
 
@@ -137,15 +131,14 @@ struct saver *saver_new(struct event_base *base,
 	if (!s)
 		return NULL;
 	*s = (struct saver){.failed = failed, .arg = arg};
-	s->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int err = wake_open(&s->fd);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
-	s->event = event_new(base, s->fd, EV_READ | EV_PERSIST, on_failures, s);
-	if (s->fd < 0 || !s->event || event_add(s->event, NULL) != 0 || start_thread(s) != 0) {
+	s->event = err ? NULL : event_new(base, s->fd, EV_READ | EV_PERSIST, on_failures, s);
+	if (!s->event || event_add(s->event, NULL) != 0 || start_thread(s) != 0) {
 		if (s->event)
 			event_free(s->event);
-		if (s->fd >= 0)
-			close(s->fd);
+		wake_close(s->fd);
 		free(s);
 		return NULL;
 	}
@@ -163,7 +156,7 @@ void saver_free(struct saver *s)
 	pthread_join(s->thread, NULL);
 	tell_failures(s);
 	event_free(s->event);
-	close(s->fd);
+	wake_close(s->fd);
 	pthread_cond_destroy(&s->wake);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

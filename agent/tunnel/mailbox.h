@@ -21,10 +21,10 @@ struct mail { /* all zero: not posted */
 
 struct mailbox {
 	_Atomic(struct mail *) head;
-	int fd; /* eventfd, readable while something waits */
+	int fd; /* a wake (common/net/wake.h), readable while something waits */
 };
 
-/* -errno of eventfd. */
+/* -errno of wake_open. */
 MUST_CHECK int mailbox_open(struct mailbox *box);
 void mailbox_close(struct mailbox *box);
 

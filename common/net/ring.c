@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+
+#include "common/net/wake.h"
 
 enum { ALIGN = 16, MIN_CAPACITY = 4096, CACHE_LINE = 64 };
 enum { REWIND_BYTES_MIN = 64 * 1024 };
@@ -64,8 +64,7 @@ struct ring *ring_new(size_t capacity_bytes)
 	memset(r, 0, sizeof(*r));
 	r->mask = capacity - 1;
 	r->bytes = aligned_alloc(CACHE_LINE, capacity);
-	r->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!r->bytes || r->fd < 0) {
+	if (wake_open(&r->fd) != 0 || !r->bytes) {
 		ring_free(r);
 		return NULL;
 	}
@@ -76,8 +75,7 @@ void ring_free(struct ring *r)
 {
 	if (!r)
 		return;
-	if (r->fd >= 0)
-		close(r->fd);
+	wake_close(r->fd);
 	free(r->bytes);
 	free(r);
 }
@@ -136,7 +134,7 @@ void ring_wake(struct ring *r)
 	 * sees the record. */
 	atomic_store(&r->head, atomic_load_explicit(&r->head, memory_order_relaxed));
 	if (atomic_load(&r->armed) && atomic_exchange(&r->armed, false))
-		eventfd_write(r->fd, 1);
+		wake_post(r->fd);
 }
 
 void ring_commit(struct ring *r, size_t len)
@@ -233,11 +231,9 @@ bool ring_arm(struct ring *r)
 
 void ring_disarm(struct ring *r)
 {
-	eventfd_t got;
-
 	take_back_wake(r);
-	if (r->wakes_owed > 0 && eventfd_read(r->fd, &got) == 0)
-		r->wakes_owed -= got;
+	if (r->wakes_owed > 0)
+		r->wakes_owed -= wake_clear(r->fd);
 }
 
 int ring_fd(const struct ring *r)

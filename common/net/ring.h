@@ -2,7 +2,7 @@
  * ring: a bounded byte queue from one thread to one other; the only thing threads share.
  *
  * A record is a header and a payload, kept together and contiguous. One producer thread pushes, one
- * consumer thread peeks and pops; no locks. A sleeping consumer is woken by an eventfd:
+ * consumer thread peeks and pops; no locks. A sleeping consumer is woken by a descriptor (wake.h):
  *
  *	consumer:  for (;;) { while (ring_peek(r, &p, &n)) { use(p, n); ring_pop(r); }
  *	                      if (ring_arm(r)) wait until ring_fd(r) is readable, then
@@ -60,7 +60,7 @@ void ring_pop(struct ring *r);
 MUST_CHECK bool ring_arm(struct ring *r);
 /* After waking (for whatever reason): takes the wake back and clears the descriptor. */
 void ring_disarm(struct ring *r);
-/* An eventfd, readable once something was pushed after ring_arm. The ring's own. */
+/* A wake, readable once something was pushed after ring_arm. The ring's own. */
 int ring_fd(const struct ring *r);
 
 #endif
