@@ -394,13 +394,13 @@ int engine_set_port(struct engine *engine, uint16_t port)
 	int err = new_udp(port, engine->fwmark, &fresh);
 	if (err)
 		return err;
-	err = lane_watch_udp(&engine->lane, fresh);
+	err = lane_thread_watch_udp(engine->lane_thread, fresh);
 	if (err) {
 		free_udp(fresh);
 		return err;
 	}
 	atomic_store(&engine->view.udp, fresh);
-	lane_unwatch_udp(&engine->lane, old);
+	lane_thread_unwatch_udp(engine->lane_thread, old);
 	engine_retire(engine, old, free_udp);
 	return 0;
 }
@@ -501,7 +501,7 @@ void engine_save_filter(struct engine *engine)
 	if (!lane->save_buf)
 		return;
 	engine->is_saving = true;
-	mailbox_post(&lane->mailbox, &lane->mail_to_lane, LANE_SAVE);
+	lane_tell(lane, LANE_SAVE);
 }
 
 /* ---- life ---- */
@@ -569,14 +569,16 @@ int engine_new(const struct engine_config *config, struct engine **out)
 	engine->fwmark = config->fwmark;
 	engine->secret = config->secret;
 	engine->tun.fd = -1;
-	engine->lane.epoll_fd = engine->lane.mailbox.fd = -1;
+	engine->lane.mailbox.fd = -1;
 	engine->is_stopped = true;
 
 	int err = make_view(engine, config);
 	if (!err)
 		err = make_core(engine, config);
 	if (!err)
-		err = lane_start(&engine->lane, &engine->view, 0, config->tun, config->from_relay);
+		err = lane_init(&engine->lane, &engine->view, 0, config->tun, config->from_relay);
+	if (!err)
+		err = lane_thread_start(&engine->lane, &engine->lane_thread);
 	if (!err) {
 		engine->is_stopped = false;
 		err = watch_lane(engine);
@@ -595,7 +597,8 @@ void engine_stop(struct engine *engine)
 	if (engine->is_stopped)
 		return;
 	engine->is_stopped = true;
-	lane_stop(&engine->lane);
+	lane_thread_stop(engine->lane_thread);
+	engine->lane_thread = NULL;
 }
 
 static void free_events(struct engine *engine)

@@ -9,6 +9,7 @@
 
 #include "agent/tunnel/engine.h"
 #include "agent/tunnel/lane.h"
+#include "agent/tunnel/lane_thread.h"
 #include "agent/wg/device.h"
 #include "agent/wg/load.h"
 #include "common/net/loop.h"
@@ -38,6 +39,7 @@ struct engine {
 	struct allowed_ips *routes;
 	struct lane_view view;
 	struct lane lane;
+	struct lane_thread *lane_thread; /* NULL: stopped */
 	struct engine_peer *first, *last;
 	struct engine_peer *leaving; /* removed, until the lane let go; linked by next */
 	uint64_t handshake_drops, handshakes_taken;

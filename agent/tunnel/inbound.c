@@ -22,7 +22,7 @@ static void write_tun(struct lane *lane)
 	for (size_t i = 0; i < m->n_groups; i++) {
 		size_t n = merge_pieces(m, i, iov);
 
-		if (writev(lane->tun_fd, iov, (int)n) < 0)
+		if (tun_write(lane->tun_fd, iov, n) != 0)
 			lane_drop(lane, NULL, DROP_TUN_WRITE, m->groups[i].n);
 		else
 			lane_count(lane, FLOW_TUN_WRITTEN, m->groups[i].n);

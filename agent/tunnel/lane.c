@@ -1,17 +1,12 @@
 #include "agent/tunnel/lane.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
 #include "agent/tunnel/inbound.h"
 #include "agent/tunnel/outbound.h"
-#include "common/clock.h"
 
-enum { ON_MAIL, ON_TUN, ON_UDP4, ON_UDP6, ON_RELAY, N_SOURCES };
 enum { MAIN_RING_BYTES = 256 * 1024 };
 /* How often the filter looks through its table while packets move. */
 enum { TICK_US = 100 * 1000 };
@@ -74,6 +69,11 @@ static void unlist(struct lane *lane, struct lane_peer *peer)
 }
 
 /* ---- mail ---- */
+
+void lane_tell(struct lane *lane, unsigned bits)
+{
+	mailbox_post(&lane->mailbox, &lane->mail_to_lane, bits);
+}
 
 static void on_peer_mail(struct lane *lane, struct lane_peer *peer, unsigned bits)
 {
@@ -155,111 +155,32 @@ static uint64_t look_at_waiting(struct lane *lane)
 	return deadline_us;
 }
 
-/* ---- the thread ---- */
+/* ---- a turn ---- */
 
-static void on_tun(struct lane *lane, unsigned events)
-{
-	(void)outbound_read_tun(lane);
-	/* The interface was deleted under us; the error would be there for ever. */
-	if (events & (EPOLLERR | EPOLLHUP))
-		(void)epoll_ctl(lane->epoll_fd, EPOLL_CTL_DEL, lane->tun_fd, NULL);
-}
-
-static void on_ready(struct lane *lane, unsigned source, unsigned events)
+uint64_t lane_turn(struct lane *lane, unsigned ready, uint64_t now_us)
 {
 	const struct udp *udp = atomic_load(&lane->view->udp);
 
-	switch (source) {
-	case ON_MAIL:
+	lane->now_us = now_us;
+	if (ready & 1u << LANE_ON_MAIL)
 		read_mail(lane);
-		break;
-	case ON_TUN:
-		on_tun(lane, events);
-		break;
-	case ON_UDP4:
+	if (ready & 1u << LANE_ON_TUN)
+		(void)outbound_read_tun(lane);
+	if (ready & 1u << LANE_ON_UDP4)
 		(void)inbound_read_udp(lane, udp->fd4);
-		break;
-	case ON_UDP6:
+	if (ready & 1u << LANE_ON_UDP6)
 		(void)inbound_read_udp(lane, udp->fd6);
-		break;
-	default: /* ON_RELAY: its ring is drained each turn */
-		break;
+	if (lane->from_relay)
+		(void)inbound_read_relay(lane);
+	uint64_t deadline_us = lane->listed ? look_at_waiting(lane) : US_NEVER;
+	if (lane->view->filter && now_us - lane->ticked_us >= TICK_US) {
+		lane->ticked_us = now_us;
+		filter_tick(lane->view->filter, now_us);
 	}
+	return deadline_us;
 }
 
-static int timeout_ms(uint64_t deadline_us, uint64_t now_us)
-{
-	if (deadline_us == US_NEVER)
-		return -1;
-	if (deadline_us <= now_us)
-		return 0;
-	return (int)((deadline_us - now_us + US_PER_MS - 1) / US_PER_MS);
-}
-
-/* Sleeps until something is there or due. Returns how many events. */
-static int rest(struct lane *lane, struct epoll_event *events, uint64_t deadline_us)
-{
-	int wait_ms = timeout_ms(deadline_us, clock_now_us());
-
-	/* Not armed: something came since we looked. */
-	bool is_armed = lane->from_relay && ring_arm(lane->from_relay);
-	if (lane->from_relay && !is_armed)
-		wait_ms = 0;
-	quiet_sleep(&lane->view->quiet, lane->number);
-	int n = epoll_wait(lane->epoll_fd, events, N_SOURCES, wait_ms);
-	quiet_wake(&lane->view->quiet, lane->number);
-	if (is_armed)
-		ring_disarm(lane->from_relay);
-	return n;
-}
-
-static void *run(void *arg)
-{
-	struct lane *lane = arg;
-	struct epoll_event events[N_SOURCES];
-	uint64_t deadline_us = US_NEVER;
-
-	while (!lane->stops) {
-		int n = rest(lane, events, deadline_us);
-
-		lane->now_us = clock_now_us();
-		for (int i = 0; i < n; i++)
-			on_ready(lane, events[i].data.u32, events[i].events);
-		if (lane->from_relay)
-			(void)inbound_read_relay(lane);
-		deadline_us = lane->listed ? look_at_waiting(lane) : US_NEVER;
-		if (lane->view->filter && lane->now_us - lane->ticked_us >= TICK_US) {
-			lane->ticked_us = lane->now_us;
-			filter_tick(lane->view->filter, lane->now_us);
-		}
-	}
-	quiet_sleep(&lane->view->quiet, lane->number);
-	return NULL;
-}
-
-static int watch(struct lane *lane, int fd, unsigned source)
-{
-	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = source};
-
-	return epoll_ctl(lane->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
-}
-
-int lane_watch_udp(struct lane *lane, const struct udp *udp)
-{
-	int err = udp->fd4 >= 0 ? watch(lane, udp->fd4, ON_UDP4) : 0;
-
-	if (!err && udp->fd6 >= 0)
-		err = watch(lane, udp->fd6, ON_UDP6);
-	return err;
-}
-
-void lane_unwatch_udp(struct lane *lane, const struct udp *udp)
-{
-	if (udp->fd4 >= 0)
-		(void)epoll_ctl(lane->epoll_fd, EPOLL_CTL_DEL, udp->fd4, NULL);
-	if (udp->fd6 >= 0)
-		(void)epoll_ctl(lane->epoll_fd, EPOLL_CTL_DEL, udp->fd6, NULL);
-}
+/* ---- life ---- */
 
 /* Memory is touched only as packets come: super-packet buffers cost an idle lane nothing. */
 static int allocate(struct lane *lane)
@@ -271,37 +192,11 @@ static int allocate(struct lane *lane)
 	lane->in.bytes = malloc(LANE_IN_BYTES);
 	if (!lane->aead || !lane->to_main || !lane->tun_buf || !lane->out.bytes || !lane->in.bytes)
 		return -ENOMEM;
-	lane->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	return lane->epoll_fd < 0 ? -errno : mailbox_open(&lane->mailbox);
+	return mailbox_open(&lane->mailbox);
 }
 
-static int watch_all(struct lane *lane)
-{
-	int err = watch(lane, lane->mailbox.fd, ON_MAIL);
-
-	if (!err)
-		err = watch(lane, lane->tun_fd, ON_TUN);
-	if (!err)
-		err = lane_watch_udp(lane, atomic_load(&lane->view->udp));
-	if (!err && lane->from_relay)
-		err = watch(lane, ring_fd(lane->from_relay), ON_RELAY);
-	return err;
-}
-
-/* Signals are main's. */
-static int start_thread(struct lane *lane)
-{
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = -pthread_create(&lane->thread, NULL, run, lane);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err;
-}
-
-int lane_start(struct lane *lane, struct lane_view *view, size_t number, const struct tun *tun,
-	       struct ring *from_relay)
+int lane_init(struct lane *lane, struct lane_view *view, size_t number, const struct tun *tun,
+	      struct ring *from_relay)
 {
 	memset(lane, 0, sizeof(*lane));
 	lane->view = view;
@@ -310,23 +205,13 @@ int lane_start(struct lane *lane, struct lane_view *view, size_t number, const s
 	lane->tso = tun->tso;
 	lane->uso = tun->uso;
 	lane->from_relay = from_relay;
-	lane->epoll_fd = lane->mailbox.fd = -1;
+	lane->mailbox.fd = -1;
 	merge_reset(&lane->in.merge, tun->tso, tun->uso);
 
 	int err = allocate(lane);
-	if (!err)
-		err = watch_all(lane);
-	if (!err)
-		err = start_thread(lane);
 	if (err)
 		lane_wipe(lane);
 	return err;
-}
-
-void lane_stop(struct lane *lane)
-{
-	mailbox_post(&lane->mailbox, &lane->mail_to_lane, LANE_STOP);
-	pthread_join(lane->thread, NULL);
 }
 
 void lane_wipe(struct lane *lane)
@@ -337,8 +222,6 @@ void lane_wipe(struct lane *lane)
 	free(lane->out.bytes);
 	free(lane->in.bytes);
 	mailbox_close(&lane->mailbox);
-	if (lane->epoll_fd >= 0)
-		close(lane->epoll_fd);
 	memset(lane, 0, sizeof(*lane));
-	lane->epoll_fd = lane->mailbox.fd = -1;
+	lane->mailbox.fd = -1;
 }

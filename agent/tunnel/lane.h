@@ -1,17 +1,16 @@
 /*
- * lane: a thread that carries data between one TUN queue and the outer sockets, and nothing else.
+ * lane: carries data between one TUN queue and the outer sockets, and nothing else.
  *
  *	TUN --outbound--> seal --> UDP | relay ring
  *	UDP | relay ring --inbound--> open --> TUN;  what is not data --ring--> main
  *
- * It sleeps in epoll, without a timeout unless a packet waits. What it reads of main's is published
+ * It works in turns, on a thread of its own (lane_thread.h). What it reads of main's is published
  * by atomic pointers and held only between two quiet points, that is within one turn. Nothing is
  * allocated here once the lane runs.
  */
 #ifndef WARREN_LANE_H
 #define WARREN_LANE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -80,7 +79,7 @@ struct inbound {
 struct lane {
 	struct lane_view *view; /* the engine's */
 	size_t number;
-	int tun_fd, epoll_fd;
+	int tun_fd;
 	bool tso, uso;
 	struct aead *aead;
 	struct mailbox mailbox;
@@ -97,20 +96,29 @@ struct lane {
 	_Atomic uint64_t drops[DROP_REASONS];
 	_Atomic uint64_t flows[ENGINE_FLOWS];
 	_Atomic uint64_t waiting; /* packets in the backlogs of all peers */
-	bool stops;
-	pthread_t thread;
+	bool stops;		  /* LANE_STOP came: no turn follows */
 };
 
-/* Makes the lane and starts its thread. tun_fd and from_relay are borrowed until lane_stop. */
-MUST_CHECK int lane_start(struct lane *lane, struct lane_view *view, size_t number,
-			  const struct tun *tun, struct ring *from_relay);
-/* Ends the thread and waits for it. */
-void lane_stop(struct lane *lane);
+/* What a turn may be for: bits 1 << n. The relay's ring is looked at in every turn. */
+enum lane_source {
+	LANE_ON_MAIL,
+	LANE_ON_TUN,
+	LANE_ON_UDP4,
+	LANE_ON_UDP6,
+	LANE_ON_RELAY,
+	LANE_SOURCES
+};
+
+/* tun's descriptor and from_relay (may be NULL) are borrowed until lane_wipe. -ENOMEM, or
+ * mailbox_open's error. */
+MUST_CHECK int lane_init(struct lane *lane, struct lane_view *view, size_t number,
+			 const struct tun *tun, struct ring *from_relay);
 void lane_wipe(struct lane *lane);
 
-/* Watches the view's sockets, before they are published; stops watching those being replaced. */
-MUST_CHECK int lane_watch_udp(struct lane *lane, const struct udp *udp);
-void lane_unwatch_udp(struct lane *lane, const struct udp *udp);
+/* From main: LANE_SAVE or LANE_STOP. */
+void lane_tell(struct lane *lane, unsigned bits);
+/* Takes what is ready. Returns when the next turn is due although nothing came. */
+uint64_t lane_turn(struct lane *lane, unsigned ready, uint64_t now_us);
 
 /* ---- for outbound and inbound ---- */
 

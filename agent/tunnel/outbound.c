@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/tunnel/inner.h"
 #include "agent/tunnel/mss.h"
@@ -303,11 +302,12 @@ bool outbound_read_tun(struct lane *lane)
 	bool has_more = true;
 
 	for (unsigned reads = 0; reads < READS_MAX && has_more; reads++) {
-		ssize_t len = read(lane->tun_fd, lane->tun_buf, LANE_TUN_BYTES);
+		size_t len = 0;
 
-		has_more = len > 0;
+		has_more =
+			tun_read(lane->tun_fd, lane->tun_buf, LANE_TUN_BYTES, &len) == 0 && len > 0;
 		if (has_more)
-			on_tun_packet(lane, (size_t)len);
+			on_tun_packet(lane, len);
 		if (lane->out.used > LANE_OUT_BYTES / 2)
 			break;
 	}

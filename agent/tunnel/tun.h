@@ -13,9 +13,12 @@
 #define WARREN_TUN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/wire.h"
+
+struct iovec;
 
 enum { TUN_NAME_LEN = 16, TUN_HDR_LEN = 10, TUN_MTU_DEFAULT = 1280 };
 
@@ -39,6 +42,10 @@ MUST_CHECK int tun_open(const struct tun_config *config, struct tun *out);
 /* One more queue of an open interface, for one more lane. Returns the descriptor in *fd. */
 MUST_CHECK int tun_open_queue(const struct tun *tun, int *fd);
 void tun_close(struct tun *tun);
+
+/* One packet with its header from a queue, one into it, in n pieces. -EAGAIN: nothing is there. */
+MUST_CHECK int tun_read(int fd, uint8_t *buf, size_t cap, size_t *len);
+MUST_CHECK int tun_write(int fd, const struct iovec *pieces, size_t n);
 
 MUST_CHECK int tun_set_mtu(const char *name, unsigned mtu_bytes);
 MUST_CHECK int tun_get_mtu(const char *name, unsigned *mtu_bytes);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <netlink/netlink.h>
@@ -142,6 +143,21 @@ void tun_close(struct tun *tun)
 	if (tun->fd >= 0)
 		close(tun->fd);
 	tun->fd = -1;
+}
+
+int tun_read(int fd, uint8_t *buf, size_t cap, size_t *len)
+{
+	ssize_t got = read(fd, buf, cap);
+
+	if (got < 0)
+		return -errno;
+	*len = (size_t)got;
+	return 0;
+}
+
+int tun_write(int fd, const struct iovec *pieces, size_t n)
+{
+	return writev(fd, pieces, (int)n) < 0 ? -errno : 0;
 }
 
 int tun_set_mtu(const char *name, unsigned mtu_bytes)
