@@ -1,17 +1,15 @@
 #include "agent/session/relay_thread.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <event2/event.h>
 
 #include "agent/session/relay_worker.h"
 #include "common/json.h"
+#include "common/net/loop.h"
 #include "common/net/ring.h"
 #include "common/proto/derp_map.h"
 
@@ -19,7 +17,6 @@ enum {
 	COMMAND_BYTES = 512 * 1024,
 	NEWS_BYTES = 512 * 1024,
 	RECORDS_A_ROUND = 256,
-	STACK_BYTES = 512 * 1024
 };
 
 struct relay_thread {
@@ -29,8 +26,7 @@ struct relay_thread {
 	struct event *on_news;
 	struct relay_counters counters;
 	struct relay_worker *worker;
-	pthread_t thread;
-	bool running;
+	struct loop_thread *thread;
 	bool *gone; /* set where an op stops us */
 };
 
@@ -79,12 +75,6 @@ static void on_news(evutil_socket_t fd, short what, void *arg)
 
 /* ---- life ---- */
 
-static void *run(void *arg)
-{
-	relay_worker_run(arg);
-	return NULL;
-}
-
 static int open_parts(struct relay_thread *rt, const struct relay_thread_config *cfg,
 		      char error[static RELAY_THREAD_ERROR_LEN])
 {
@@ -111,23 +101,6 @@ static int open_parts(struct relay_thread *rt, const struct relay_thread_config 
 	return 0;
 }
 
-/* Signals are main's. */
-static int start_thread(struct relay_thread *rt)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int err = pthread_create(&rt->thread, &attr, run, rt->worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	rt->running = err == 0;
-	return -err;
-}
-
 int relay_thread_start(const struct relay_thread_config *cfg, struct relay_thread **out,
 		       char error[static RELAY_THREAD_ERROR_LEN])
 {
@@ -139,7 +112,7 @@ int relay_thread_start(const struct relay_thread_config *cfg, struct relay_threa
 	rt->arg = cfg->arg;
 	int err = open_parts(rt, cfg, error);
 	if (err == 0) {
-		err = start_thread(rt);
+		err = loop_thread_start(relay_worker_base(rt->worker), NULL, NULL, &rt->thread);
 		if (err)
 			snprintf(error, RELAY_THREAD_ERROR_LEN, "cannot start the relay thread: %s",
 				 strerror(-err));
@@ -173,21 +146,14 @@ static void free_unread_maps(struct ring *commands)
 	}
 }
 
-static void join_thread(struct relay_thread *rt)
-{
-	const struct timespec wait = {.tv_nsec = 1000 * 1000};
-
-	while (push_command(rt, &(struct relay_command){.kind = RELAY_COMMAND_STOP}, NULL, 0) != 0)
-		nanosleep(&wait, NULL);
-	pthread_join(rt->thread, NULL);
-}
-
 void relay_thread_stop(struct relay_thread *rt)
 {
 	if (!rt)
 		return;
-	if (rt->running)
-		join_thread(rt);
+	if (rt->thread) {
+		loop_thread_stop(rt->thread);
+		relay_worker_finish(rt->worker);
+	}
 	if (rt->gone)
 		*rt->gone = true;
 	relay_worker_free(rt->worker);

@@ -261,9 +261,6 @@ static void take_command(struct relay_worker *w, const uint8_t *record, size_t l
 	case RELAY_COMMAND_CHECK:
 		check_all(w, now_us);
 		return;
-	case RELAY_COMMAND_STOP:
-		loop_stop(w->base);
-		return;
 	}
 }
 
@@ -335,14 +332,16 @@ static void on_lane(evutil_socket_t fd, short what, void *arg)
 	arm(w, now_us);
 }
 
-void relay_worker_run(struct relay_worker *w)
+struct event_base *relay_worker_base(struct relay_worker *w)
 {
-	/* What came before this thread ran is taken now; each callback arms its ring. */
+	return w->base;
+}
+
+void relay_worker_finish(struct relay_worker *w)
+{
 	event_active(w->on_commands, EV_READ, 0);
 	event_active(w->on_lane, EV_READ, 0);
-	loop_run(w->base);
-	/* What was sent just before the stop, as notices to peers are, still leaves. */
-	event_base_loop(w->base, EVLOOP_NONBLOCK);
+	loop_round(w->base);
 }
 
 /* ---- life ---- */
@@ -366,6 +365,9 @@ static int open_parts(struct relay_worker *w, char error[static RELAY_THREAD_ERR
 	if (!w->on_commands || !w->on_lane || event_add(w->on_commands, NULL) != 0 ||
 	    event_add(w->on_lane, NULL) != 0)
 		abort();
+	/* What comes before the thread runs is taken at its start; each callback arms its ring. */
+	event_active(w->on_commands, EV_READ, 0);
+	event_active(w->on_lane, EV_READ, 0);
 	return 0;
 }
 

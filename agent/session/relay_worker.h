@@ -2,8 +2,8 @@
  * relay_worker: what runs on the relay thread: the links of all regions, the rings' other ends, one
  * timer. relay_thread is its face on the main thread; only that includes this.
  *
- * Main makes it before the thread starts and frees it after the thread has ended; in between it is
- * the thread's alone.
+ * Main makes it before the thread starts, finishes and frees it after the thread has ended; in
+ * between it is the thread's alone.
  */
 #ifndef WARREN_RELAY_WORKER_H
 #define WARREN_RELAY_WORKER_H
@@ -12,6 +12,7 @@
 #include "agent/session/relay_thread.h"
 
 struct derp_map;
+struct event_base;
 struct relay_worker;
 struct ring;
 
@@ -21,7 +22,6 @@ enum relay_command_kind {
 	RELAY_COMMAND_HOLD, /* body: regions, home first */
 	RELAY_COMMAND_SEND, /* body: the packet */
 	RELAY_COMMAND_CHECK,
-	RELAY_COMMAND_STOP,
 };
 
 struct relay_command {
@@ -55,7 +55,9 @@ enum { RELAY_HOLD_MAX = 64 };
 MUST_CHECK int relay_worker_new(const struct relay_worker_config *cfg, struct relay_worker **out,
 				char error[static RELAY_THREAD_ERROR_LEN]);
 void relay_worker_free(struct relay_worker *w);
-/* The thread's whole life, until RELAY_COMMAND_STOP. */
-void relay_worker_run(struct relay_worker *w);
+/* What the thread is to run. Nothing happens on it before the thread does. */
+struct event_base *relay_worker_base(struct relay_worker *w);
+/* Once the thread has ended: what was sent just before, as notices to peers are, still leaves. */
+void relay_worker_finish(struct relay_worker *w);
 
 #endif

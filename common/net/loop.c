@@ -1,6 +1,7 @@
 #include "common/net/loop.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #include <event2/event.h>
+
+#include "common/net/wake.h"
 
 static void die(const char *what)
 {
@@ -55,6 +58,98 @@ void loop_run(struct event_base *base)
 void loop_stop(struct event_base *base)
 {
 	event_base_loopbreak(base);
+}
+
+void loop_round(struct event_base *base)
+{
+	event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+/* ---- threads ---- */
+
+enum { STACK_BYTES = 512 * 1024 };
+
+struct loop_thread {
+	struct event_base *base;
+	struct event *on_stop;
+	int stop_fd;
+	void (*ended)(void *arg);
+	void *arg;
+	pthread_t thread;
+};
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	loop_stop(arg);
+}
+
+static void *run_thread(void *arg)
+{
+	struct loop_thread *t = arg;
+
+	loop_run(t->base);
+	if (t->ended)
+		t->ended(t->arg);
+	return NULL;
+}
+
+/* Signals are main's. */
+static int create_thread(struct loop_thread *t)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int err = pthread_create(&t->thread, &attr, run_thread, t);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return -err;
+}
+
+static void free_thread(struct loop_thread *t)
+{
+	if (t->on_stop)
+		event_free(t->on_stop);
+	wake_close(t->stop_fd);
+	free(t);
+}
+
+int loop_thread_start(struct event_base *base, void (*ended)(void *arg), void *arg,
+		      struct loop_thread **out)
+{
+	struct loop_thread *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		die("thread");
+	t->base = base;
+	t->ended = ended;
+	t->arg = arg;
+	int err = wake_open(&t->stop_fd);
+	if (err == 0) {
+		t->on_stop = event_new(base, t->stop_fd, EV_READ, on_stop, base);
+		if (!t->on_stop || event_add(t->on_stop, NULL) != 0)
+			die("thread");
+		err = create_thread(t);
+	}
+	if (err) {
+		free_thread(t);
+		return err;
+	}
+	*out = t;
+	return 0;
+}
+
+void loop_thread_stop(struct loop_thread *t)
+{
+	if (!t)
+		return;
+	wake_post(t->stop_fd);
+	pthread_join(t->thread, NULL);
+	free_thread(t);
 }
 
 /* ---- timers ---- */

@@ -1,6 +1,7 @@
 /*
- * loop: the event loop's few conveniences over libevent: one base a thread, timers, signals, and
- * telling systemd. Shells watch descriptors with libevent's own event_new.
+ * loop: the event loop's few conveniences over libevent: one base a thread, threads for bases
+ * beside main's, timers, signals, and telling systemd. Shells watch descriptors with libevent's own
+ * event_new.
  *
  * Timers take deadlines of clock_now_us(), which counts in sleep: a laptop that wakes finds what
  * fell due meanwhile fired at once. Each timer owns a descriptor, so it is a module's one timer;
@@ -13,10 +14,12 @@
 #include <stdint.h>
 
 #include "common/clock.h"
+#include "common/wire.h"
 
 struct event_base;
 struct loop_timer;
 struct loop_signals;
+struct loop_thread;
 
 /* A base for the calling thread, with libevent told to be quiet; the process ends where it cannot
  * be made. Freed by loop_base_free. Ignores SIGPIPE for the whole process. */
@@ -26,6 +29,17 @@ void loop_base_free(struct event_base *base);
 void loop_run(struct event_base *base);
 /* From a callback of this base. */
 void loop_stop(struct event_base *base);
+/* Runs what is ready now, without waiting for more. */
+void loop_round(struct event_base *base);
+
+/* Runs base on a thread of its own, which takes no signals, until loop_thread_stop or a loop_stop
+ * of its own: every event of the base is that thread's meanwhile. ended (may be NULL) is the last
+ * it calls. -errno where there can be no thread. */
+MUST_CHECK int loop_thread_start(struct event_base *base, void (*ended)(void *arg), void *arg,
+				 struct loop_thread **out);
+/* Ends the thread at its next event and waits for it; what is ready by then may stay unseen: see
+ * loop_round. NULL is fine. */
+void loop_thread_stop(struct loop_thread *t);
 
 /* fire is called once per loop_timer_set, with the time then; it may set the timer again, or free
  * it. */
