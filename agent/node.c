@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -111,14 +110,11 @@ void node_arm(struct node *node)
 	}
 }
 
-/* How long the machine has slept: the clock that counts in sleep runs ahead of the one that stops.
- */
+/* How long the machine has slept, ever. */
 static uint64_t slept_us(void)
 {
-	struct timespec ts;
+	uint64_t awake_us = clock_awake_us();
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	uint64_t awake_us = (uint64_t)ts.tv_sec * US_PER_S + (uint64_t)ts.tv_nsec / 1000;
 	return clock_now_us() - awake_us;
 }
 

@@ -16,6 +16,11 @@ uint64_t clock_now_us(void)
 	return read_clock_us(CLOCK_BOOTTIME);
 }
 
+uint64_t clock_awake_us(void)
+{
+	return read_clock_us(CLOCK_MONOTONIC);
+}
+
 uint64_t clock_unix_us(void)
 {
 	return read_clock_us(CLOCK_REALTIME);

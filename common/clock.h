@@ -1,5 +1,5 @@
 /*
- * clock: the two times. Shells read them and pass them down; cores never call this.
+ * clock: the times there are. Shells read them and pass them down; cores never call this.
  */
 #ifndef WARREN_CLOCK_H
 #define WARREN_CLOCK_H
@@ -13,6 +13,9 @@ enum { US_PER_MS = 1000, US_PER_S = 1000 * 1000, MS_PER_S = 1000 };
 
 /* Microseconds of a clock that never steps and counts on in sleep (CLOCK_BOOTTIME on Linux). */
 uint64_t clock_now_us(void);
+
+/* The same clock less the time this machine has slept (CLOCK_MONOTONIC on Linux). */
+uint64_t clock_awake_us(void);
 
 /* Wall time in microseconds since 1970, for what people and other machines read. */
 uint64_t clock_unix_us(void);
