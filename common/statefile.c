@@ -1,27 +1,13 @@
 #include "common/statefile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-static int make_one_dir(const char *dir)
-{
-	struct stat st;
-
-	if (mkdir(dir, 0700) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return -errno;
-	if (stat(dir, &st) != 0)
-		return -errno;
-	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
-}
+#include "common/disk.h"
 
 int statefile_make_dir(const char *dir)
 {
@@ -33,69 +19,32 @@ int statefile_make_dir(const char *dir)
 	memcpy(path, dir, len + 1);
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		int err = make_one_dir(path);
+		int err = disk_make_folder(path);
 		*slash = '/';
 		if (err)
 			return err;
 	}
-	return make_one_dir(path);
-}
-
-static int write_all(int fd, const uint8_t *bytes, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, bytes, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			bytes += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
-/* A rename lasts once its folder is on disk. */
-static int sync_folder_of(const char *path)
-{
-	char dir[PATH_MAX];
-	const char *slash = strrchr(path, '/');
-	size_t len = slash ? (size_t)(slash - path) : 0;
-
-	if (len >= sizeof(dir))
-		return -ENAMETOOLONG;
-	if (!slash)
-		strcpy(dir, ".");
-	else if (len == 0)
-		strcpy(dir, "/");
-	else {
-		memcpy(dir, path, len);
-		dir[len] = '\0';
-	}
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int err = fsync(fd) == 0 ? 0 : -errno;
-	close(fd);
-	return err;
+	return disk_make_folder(path);
 }
 
 /* Writes and syncs the new file; it is removed again where that fails. */
 static int write_beside(const char *beside, const void *bytes, size_t len, bool synced)
 {
-	unlink(beside); /* left by a crash; its mode need not be ours */
-	int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
+	int fd;
 
-	int err = write_all(fd, bytes, len);
-	if (err == 0 && synced && fsync(fd) != 0)
-		err = -errno;
-	if (close(fd) != 0 && err == 0)
-		err = -errno;
+	(void)!disk_remove(beside); /* left by a crash; its mode need not be ours */
+	int err = disk_open(beside, DISK_MAKE, &fd);
 	if (err)
-		unlink(beside);
+		return err;
+
+	err = disk_write(fd, bytes, len);
+	if (err == 0 && synced)
+		err = disk_sync(fd);
+	int close_err = disk_close(fd);
+	if (err == 0)
+		err = close_err;
+	if (err)
+		(void)!disk_remove(beside);
 	return err;
 }
 
@@ -109,12 +58,13 @@ static int replace(const char *path, const void *bytes, size_t len, bool synced)
 	int err = write_beside(beside, bytes, len, synced);
 	if (err)
 		return err;
-	if (rename(beside, path) != 0) {
-		err = -errno;
-		unlink(beside);
+	err = disk_rename(beside, path);
+	if (err) {
+		(void)!disk_remove(beside);
 		return err;
 	}
-	return synced ? sync_folder_of(path) : 0;
+	/* A rename lasts once its folder is on disk. */
+	return synced ? disk_sync_folder(path) : 0;
 }
 
 int statefile_write(const char *path, const void *bytes, size_t len)
@@ -140,33 +90,37 @@ static int read_all(int fd, char *buf, size_t cap, size_t *len)
 {
 	*len = 0;
 	while (*len < cap) {
-		ssize_t n = read(fd, buf + *len, cap - *len);
+		size_t n;
+		int err = disk_read(fd, buf + *len, cap - *len, &n);
 
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
+		if (err && err != -EINTR)
+			return err;
+		if (!err && n == 0)
 			break;
-		if (n > 0)
-			*len += (size_t)n;
+		if (!err)
+			*len += n;
 	}
 	return 0;
 }
 
-/* Reads one byte more than allowed, to notice a file that is too long whatever stat says. */
+/* Reads one byte more than allowed, to notice a file that is too long whatever its size says. */
 static int read_open(int fd, size_t max_len, char **out, size_t *len)
 {
-	struct stat st;
+	size_t size;
+	int err = disk_size(fd, &size);
 
-	if (fstat(fd, &st) != 0)
-		return -errno;
-	if (st.st_size < 0 || (uint64_t)st.st_size > max_len)
+	if (err)
+		return err;
+	if (size == SIZE_MAX)
+		size = max_len;
+	if (size > max_len)
 		return -EFBIG;
-	size_t cap = (S_ISREG(st.st_mode) ? (size_t)st.st_size : max_len) + 1;
+	size_t cap = size + 1;
 	char *buf = malloc(cap + 1);
 	if (!buf)
 		return -ENOMEM;
 
-	int err = read_all(fd, buf, cap, len);
+	err = read_all(fd, buf, cap, len);
 	if (err == 0 && *len > max_len)
 		err = -EFBIG;
 	if (err) {
@@ -180,11 +134,13 @@ static int read_open(int fd, size_t max_len, char **out, size_t *len)
 
 int statefile_read(const char *path, size_t max_len, char **out, size_t *len)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	int err = read_open(fd, max_len, out, len);
-	close(fd);
+	int fd;
+	int err = disk_open(path, DISK_READ, &fd);
+
+	if (err)
+		return err;
+	err = read_open(fd, max_len, out, len);
+	disk_close(fd);
 	return err;
 }
 
@@ -203,7 +159,9 @@ int statefile_read_json(const char *path, size_t max_len, struct json **out, str
 
 int statefile_remove(const char *path)
 {
-	if (unlink(path) != 0)
-		return errno == ENOENT ? 0 : -errno;
-	return sync_folder_of(path);
+	int err = disk_remove(path);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	return disk_sync_folder(path);
 }

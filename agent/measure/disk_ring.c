@@ -1,23 +1,30 @@
 #include "agent/measure/disk_ring.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
-static off_t offset_of(const struct disk_ring *r, uint64_t number)
+#include "common/disk.h"
+
+static uint64_t offset_of(const struct disk_ring *r, uint64_t number)
 {
-	return (off_t)(number % r->capacity * r->record_len);
+	return number % r->capacity * r->record_len;
 }
 
 static int write_at(const struct disk_ring *r, uint64_t number, const uint8_t *record)
 {
-	ssize_t n = pwrite(r->fd, record, r->record_len, offset_of(r, number));
+	return disk_write_at(r->fd, offset_of(r, number), record, r->record_len);
+}
 
-	if (n == (ssize_t)r->record_len)
+/* Whole records read from where number lies, at most n. */
+static size_t read_at(const struct disk_ring *r, uint64_t number, uint8_t *out, size_t n)
+{
+	size_t len;
+
+	if (r->fd < 0 ||
+	    disk_read_at(r->fd, offset_of(r, number), out, n * r->record_len, &len) != 0)
 		return 0;
-	return n < 0 ? -errno : -ENOSPC; /* a short write is a disk that has just filled up */
+	return len / r->record_len;
 }
 
 /* The highest number in the file, from records that stand where their number says. */
@@ -27,9 +34,7 @@ static uint64_t find_last(const struct disk_ring *r)
 	uint64_t last = 0;
 
 	for (uint64_t slot = 0; slot < r->capacity; slot += DISK_RING_BLOCK) {
-		ssize_t n = pread(r->fd, block, DISK_RING_BLOCK * r->record_len,
-				  (off_t)(slot * r->record_len));
-		size_t whole = n > 0 ? (size_t)n / r->record_len : 0;
+		size_t whole = read_at(r, slot, block, DISK_RING_BLOCK);
 
 		for (size_t i = 0; i < whole; i++) {
 			uint64_t number = r->number(block + i * r->record_len);
@@ -58,11 +63,9 @@ int disk_ring_open(struct disk_ring *r, const char *path, size_t record_len, uin
 		abort();
 	if (!path)
 		return 0;
-	r->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (r->fd < 0) {
-		r->error = -errno;
+	r->error = disk_open(path, DISK_UPDATE, &r->fd);
+	if (r->error)
 		return r->error;
-	}
 	r->next = find_last(r) + 1;
 	return 0;
 }
@@ -83,8 +86,7 @@ static void flush(struct disk_ring *r)
 void disk_ring_close(struct disk_ring *r)
 {
 	flush(r);
-	if (r->fd >= 0)
-		close(r->fd);
+	disk_close(r->fd);
 	free(r->memory);
 	*r = (struct disk_ring){.fd = -1};
 }
@@ -113,10 +115,7 @@ bool disk_ring_read(const struct disk_ring *r, uint64_t number, uint8_t *out)
 		memcpy(out, r->memory + number % r->keep_max * r->record_len, r->record_len);
 		return true;
 	}
-	if (r->fd < 0 ||
-	    pread(r->fd, out, r->record_len, offset_of(r, number)) != (ssize_t)r->record_len)
-		return false;
-	return r->number(out) == number;
+	return read_at(r, number, out, 1) == 1 && r->number(out) == number;
 }
 
 void disk_ring_seek(struct disk_ring_cursor *c, uint64_t number)
@@ -136,11 +135,8 @@ static void load_block(const struct disk_ring *r, struct disk_ring_cursor *c, ui
 		n = r->capacity - slot;
 	if (n > left)
 		n = left;
-	ssize_t got =
-		r->fd < 0 ? -1 : pread(r->fd, c->block, n * r->record_len, offset_of(r, number));
-
 	c->block_first = number;
-	c->block_n = got > 0 ? (size_t)got / r->record_len : 0;
+	c->block_n = read_at(r, number, c->block, n);
 }
 
 /* The record of that number in the file, or NULL. */
