@@ -266,21 +266,29 @@ static void fill_drops(const struct node *node, struct metric_page *page)
 }
 
 /* With the drops they add up (docs/TESTING.md, the ledger). */
+static void count_step(struct metric_page *page, const char *step, uint64_t n)
+{
+	metric_u64(page, &(struct metric_label){"step", step}, 1, n);
+}
+
 static void fill_flows(const struct node *node, struct metric_page *page)
 {
+	struct relay_thread_counters relay;
 	uint64_t flows[ENGINE_FLOWS];
 
 	engine_flows(node->engine, flows);
+	relay_thread_read_counters(node->relay_thread, &relay);
 	metric_counter(page, "warren_packets_total", "Packets by where they passed.");
 	for (int i = 0; i < ENGINE_FLOWS; i++)
-		metric_u64(page,
-			   &(struct metric_label){"step", engine_flow_name((enum engine_flow)i)}, 1,
-			   flows[i]);
-	metric_u64(page, &(struct metric_label){"step", "relay-to-main"}, 1, node->from_relays);
-	metric_u64(page, &(struct metric_label){"step", "handshake-taken"}, 1,
-		   engine_handshakes_taken(node->engine));
-	metric_u64(page, &(struct metric_label){"step", "disco-taken"}, 1, node->disco_taken);
-	metric_u64(page, &(struct metric_label){"step", "stun-taken"}, 1, node->stun_taken);
+		count_step(page, engine_flow_name((enum engine_flow)i), flows[i]);
+	count_step(page, "relay-from-lane", relay.taken_from_lane);
+	count_step(page, "relay-from-main", relay.taken_from_main);
+	count_step(page, "relay-sent", relay.sent_packets);
+	count_step(page, "relay-received", relay.received_packets);
+	count_step(page, "relay-to-main", node->from_relays);
+	count_step(page, "handshake-taken", engine_handshakes_taken(node->engine));
+	count_step(page, "disco-taken", node->disco_taken);
+	count_step(page, "stun-taken", node->stun_taken);
 	metric_one_gauge(page, "warren_waiting_packets",
 			 "Packets that wait for a path or a handshake.",
 			 (double)engine_waiting(node->engine));
@@ -357,11 +365,6 @@ static void fill_relays(const struct node *node, struct metric_page *page)
 	metric_u64(page, &(struct metric_label){"reason", "copy-late"}, 1, c.dropped_copy_late);
 	metric_u64(page, &(struct metric_label){"reason", "receiver-full"}, 1,
 		   c.dropped_receiver_full);
-	metric_counter(page, "warren_relay_packets_total", "Packets at the relay thread.");
-	metric_u64(page, &(struct metric_label){"step", "from-lane"}, 1, c.taken_from_lane);
-	metric_u64(page, &(struct metric_label){"step", "from-main"}, 1, c.taken_from_main);
-	metric_u64(page, &(struct metric_label){"step", "sent"}, 1, c.sent_packets);
-	metric_u64(page, &(struct metric_label){"step", "received"}, 1, c.received_packets);
 	metric_one_gauge(page, "warren_relay_queued_packets", "Packets that wait for a relay.",
 			 (double)c.queued);
 	metric_one_counter(page, "warren_relay_news_dropped_total",
