@@ -179,6 +179,8 @@ void node_save_warm(struct node *node);
 void node_warm_start(struct node *node, uint64_t now_us);
 /* Sets addresses and routes of the TUN. -errno with one line in error. */
 MUST_CHECK int node_configure_tun(struct node *node, char error[static NODE_ERROR_LEN]);
+/* Until the next process configures it: applications' packets wait in their TCP. */
+void node_hold_tun(struct node *node);
 
 /* ---- node_reach.c ---- */
 

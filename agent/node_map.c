@@ -82,10 +82,9 @@ static void make_hello(void *arg, struct control_hello *out)
 
 /* ---- welcome ---- */
 
-int node_configure_tun(struct node *node, char error[static NODE_ERROR_LEN])
+static struct interface_config interface_of(const struct node *node)
 {
 	struct interface_config config = {.name = node->tun.name, .mtu_bytes = INNER_MTU};
-	enum interface_step step;
 
 	if (!ip_is_none(&node->id.v4)) {
 		config.addresses[config.n_addresses++] = (struct prefix){node->id.v4, 32};
@@ -95,6 +94,14 @@ int node_configure_tun(struct node *node, char error[static NODE_ERROR_LEN])
 		config.addresses[config.n_addresses++] = (struct prefix){node->id.v6, 128};
 		config.routes[config.n_routes++] = node->id.mesh_v6;
 	}
+	return config;
+}
+
+int node_configure_tun(struct node *node, char error[static NODE_ERROR_LEN])
+{
+	struct interface_config config = interface_of(node);
+	enum interface_step step;
+
 	node->rules.mesh[0] = node->id.mesh_v4;
 	node->rules.mesh[1] = node->id.mesh_v6;
 	node->rules.mesh_n = 2;
@@ -106,6 +113,15 @@ int node_configure_tun(struct node *node, char error[static NODE_ERROR_LEN])
 		snprintf(error, NODE_ERROR_LEN, "cannot set addresses and routes of %s: %s",
 			 node->tun.name, strerror(-err));
 	return err;
+}
+
+void node_hold_tun(struct node *node)
+{
+	struct interface_config config = interface_of(node);
+	int err = config.n_routes > 0 ? interface_hold(&config) : 0;
+
+	if (err != 0)
+		log_warn("node", log_event("hold"), log_str("error", strerror(-err)));
 }
 
 static void warn_of_overlap(struct node *node)

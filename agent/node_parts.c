@@ -300,6 +300,7 @@ int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN])
 
 void node_leave_for_restart(struct node *node)
 {
+	node_hold_tun(node);
 	tell_peers(node, DISCO_RESTARTING);
 	node->reserve.stopped_unix_us = clock_unix_us();
 	node_warn_state(node, state_save_reserve(&node->state, &node->reserve));

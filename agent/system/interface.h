@@ -38,6 +38,12 @@ enum interface_step {
 MUST_CHECK int interface_configure(const struct interface_config *config,
 				   enum interface_step *step);
 
+/* The daemon ends and another is to follow: our routes lead nowhere from here on, until the next
+ * interface_configure. The kernel then refuses a packet for the mesh where it is made, so that TCP
+ * keeps it and sends it a moment later; what goes into a TUN that nobody reads is lost, and costs
+ * TCP a round trip more. Either way nothing leaves in the clear. */
+MUST_CHECK int interface_hold(const struct interface_config *config);
+
 /* Removes our addresses and routes and sets it down; the TUN stays. */
 MUST_CHECK int interface_clear(const char *name);
 

@@ -136,7 +136,24 @@ static bool is_our_route(const struct job *job, struct rtnl_route *route, struct
 	return ours && netlink_prefix(rtnl_route_get_dst(route), dst);
 }
 
-static int prune_routes(struct job *job, bool have[static INTERFACE_PREFIXES_MAX])
+/* A route that interface_hold left: to nowhere, for a prefix that we want to ourselves. */
+static bool is_held_route(struct rtnl_route *route, struct prefix *dst)
+{
+	bool held = rtnl_route_get_table(route) == RT_TABLE_MAIN &&
+		    rtnl_route_get_type(route) == RTN_UNREACHABLE &&
+		    rtnl_route_get_protocol(route) == RTPROT_STATIC;
+
+	return held && netlink_prefix(rtnl_route_get_dst(route), dst);
+}
+
+/* What the kernel has of our routes. */
+struct found_routes {
+	bool here[INTERFACE_PREFIXES_MAX]; /* to the interface */
+	bool held[INTERFACE_PREFIXES_MAX]; /* to nowhere */
+};
+
+/* Notes which of the config's routes there are, and removes ours that it does not list. */
+static int prune_routes(struct job *job, struct found_routes *found)
 {
 	struct nl_cache *cache;
 	int err = netlink_errno(rtnl_route_alloc_cache(job->sk, AF_UNSPEC, 0, &cache));
@@ -146,41 +163,58 @@ static int prune_routes(struct job *job, bool have[static INTERFACE_PREFIXES_MAX
 	for (struct nl_object *o = nl_cache_get_first(cache); o; o = nl_cache_get_next(o)) {
 		struct rtnl_route *route = (struct rtnl_route *)o;
 		struct prefix dst;
-		bool wanted = false;
+		bool ours = is_our_route(job, route, &dst), wanted = false;
 
-		if (!is_our_route(job, route, &dst))
+		if (!ours && !is_held_route(route, &dst))
 			continue;
 		for (size_t i = 0; i < job->config->n_routes; i++) {
-			if (prefix_equal(&job->config->routes[i], &dst))
-				wanted = have[i] = true;
+			if (!prefix_equal(&job->config->routes[i], &dst))
+				continue;
+			wanted = true;
+			found->here[i] |= ours;
+			found->held[i] |= !ours;
 		}
-		if (!wanted)
+		if (ours && !wanted)
 			(void)rtnl_route_delete(job->sk, route, 0); /* gone already is fine too */
 	}
 	nl_cache_free(cache);
 	return 0;
 }
 
-static int add_route(struct job *job, const struct prefix *p)
+/* The route to p without a next hop, or NULL. */
+static struct rtnl_route *new_route(const struct prefix *p)
 {
 	struct rtnl_route *route = rtnl_route_alloc();
-	struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
 	struct nl_addr *dst = netlink_addr(p);
+
+	if (route && dst) {
+		rtnl_route_set_family(route, ip_is_v4(&p->ip) ? AF_INET : AF_INET6);
+		rtnl_route_set_dst(route, dst); /* takes a reference of its own */
+		rtnl_route_set_table(route, RT_TABLE_MAIN);
+		rtnl_route_set_protocol(route, RTPROT_STATIC);
+	} else if (route) {
+		rtnl_route_put(route);
+		route = NULL;
+	}
+	nl_addr_put(dst);
+	return route;
+}
+
+/* how: NLM_F_EXCL, or NLM_F_REPLACE for one of ours that leads nowhere. */
+static int add_route(struct job *job, const struct prefix *p, int how)
+{
+	struct rtnl_route *route = new_route(p);
+	struct rtnl_nexthop *hop = rtnl_route_nh_alloc();
 	int err = -ENOMEM;
 
-	if (!route || !hop || !dst)
+	if (!route || !hop)
 		goto out;
-	rtnl_route_set_family(route, ip_is_v4(&p->ip) ? AF_INET : AF_INET6);
-	rtnl_route_set_dst(route, dst);
-	rtnl_route_set_table(route, RT_TABLE_MAIN);
-	rtnl_route_set_protocol(route, RTPROT_STATIC);
 	rtnl_route_set_scope(route, ip_is_v4(&p->ip) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
 	rtnl_route_nh_set_ifindex(hop, job->ifindex);
 	rtnl_route_add_nexthop(route, hop);
 	hop = NULL; /* the route's now */
-	err = netlink_errno(rtnl_route_add(job->sk, route, NLM_F_EXCL));
+	err = netlink_errno(rtnl_route_add(job->sk, route, how));
 out:
-	nl_addr_put(dst);
 	if (hop)
 		rtnl_route_nh_free(hop);
 	rtnl_route_put(route);
@@ -189,14 +223,29 @@ out:
 
 static int correct_routes(struct job *job)
 {
-	bool have[INTERFACE_PREFIXES_MAX] = {false};
-	int err = prune_routes(job, have);
+	struct found_routes found = {0};
+	int err = prune_routes(job, &found);
 
 	for (size_t i = 0; err == 0 && i < job->config->n_routes; i++) {
-		if (!have[i])
-			err = add_route(job, &job->config->routes[i]);
+		if (!found.here[i])
+			err = add_route(job, &job->config->routes[i],
+					found.held[i] ? NLM_F_REPLACE : NLM_F_EXCL);
 	}
 	return err;
+}
+
+/* In one step, so that there is no moment without a route: that would send in the clear. */
+static int hold_route(struct job *job, const struct prefix *p)
+{
+	struct rtnl_route *route = new_route(p);
+
+	if (!route)
+		return -ENOMEM;
+	rtnl_route_set_type(route, RTN_UNREACHABLE);
+	rtnl_route_set_scope(route, RT_SCOPE_UNIVERSE);
+	int err = netlink_errno(rtnl_route_add(job->sk, route, NLM_F_REPLACE));
+	rtnl_route_put(route);
+	return is_family_off(err, p) ? 0 : err;
 }
 
 /* ---- the whole ---- */
@@ -236,10 +285,30 @@ int interface_configure(const struct interface_config *config, enum interface_st
 	return err;
 }
 
+int interface_hold(const struct interface_config *config)
+{
+	struct found_routes found = {0};
+	int err;
+	struct job job = {.config = config, .sk = netlink_connect(&err)};
+
+	if (!job.sk)
+		return err;
+	err = find_interface(&job);
+	if (err == 0)
+		err = prune_routes(&job, &found);
+	for (size_t i = 0; err == 0 && i < config->n_routes; i++) {
+		if (found.here[i])
+			err = hold_route(&job, &config->routes[i]);
+	}
+	nl_socket_free(job.sk);
+	return err;
+}
+
 int interface_clear(const char *name)
 {
 	const struct interface_config nothing = {.name = name};
 	bool have[INTERFACE_PREFIXES_MAX] = {false};
+	struct found_routes found = {0};
 	int err;
 	struct job job = {.config = &nothing, .sk = netlink_connect(&err)};
 
@@ -247,7 +316,7 @@ int interface_clear(const char *name)
 		return err;
 	err = find_interface(&job);
 	if (err == 0)
-		err = prune_routes(&job, have);
+		err = prune_routes(&job, &found);
 	if (err == 0)
 		err = prune_addresses(&job, have);
 	if (err == 0)

@@ -81,9 +81,15 @@ def capture_plaintext(case):
         case.check("the copied bytes stand in the capture", not capture.holds(MARKER))
 
 
+def has_route(node, word):
+    """Whether both families have a route that says so: to a device, or to nowhere."""
+    return all(word in netns.run(node.host, "ip", family, "route") for family in ("-4", "-6"))
+
+
 @scenario("capture/mesh-addresses")
 def capture_mesh_addresses(case):
-    """Over a restart and a crash nothing for the mesh leaves by the default route."""
+    """Over a restart and a crash nothing for the mesh leaves by the default route, and a daemon that
+    was told to go leaves a route to nowhere: TCP keeps what it cannot send."""
     with case.joined_mesh() as m:
         v6 = topology.MESH_V6
         expression = f"net {topology.MESH_V4} or ip6 net {v6}"
@@ -94,9 +100,13 @@ def capture_mesh_addresses(case):
         for node in (m.laptop, m.dev):
             for number in (signal.SIGTERM, signal.SIGKILL):
                 node.stop(number)
+                case.check(f"{node.name} after {number.name}",
+                           has_route(node, "unreachable") == (number == signal.SIGTERM))
                 time.sleep(0.5)
                 node.start()
                 time.sleep(1.5)
+                case.check(f"{node.name} has routes to its TUN alone",
+                           has_route(node, node.tun) and not has_route(node, "unreachable"))
         result = keys.result()
         server.stop()
         case.check("keystrokes were lost", result["sent"] == result["echoed"])
