@@ -22,7 +22,7 @@ static struct engine_peer *new_peer(struct engine *engine, const struct engine_p
 	peer->lane.key = config->key;
 	peer->lane.filter_id = config->filter_id;
 	peer->lane.keeps_sealed = !engine->roaming;
-	backlog_init(&peer->lane.waiting, WAITING_BYTES, WAITING_PACKETS);
+	backlog_pair_init(&peer->lane.waiting, WAITING_HALF_BYTES, WAITING_PACKETS);
 	if (peer->lane.keeps_sealed)
 		resend_init(&peer->lane.sealed);
 	return peer;
@@ -32,7 +32,7 @@ void engine_peer_free(void *arg)
 {
 	struct engine_peer *peer = arg;
 
-	backlog_wipe(&peer->lane.waiting);
+	backlog_pair_wipe(&peer->lane.waiting);
 	resend_wipe(&peer->lane.sealed);
 	free(peer->prefixes);
 	free(peer);
@@ -64,8 +64,8 @@ static bool has_memory(const struct engine_peer *peer)
 {
 	const struct lane_peer *lane = &peer->lane;
 
-	return lane->waiting.bytes &&
-	       (!lane->keeps_sealed || (lane->sealed.small.bytes && lane->sealed.large.bytes));
+	return backlog_pair_is_whole(&lane->waiting) &&
+	       (!lane->keeps_sealed || backlog_pair_is_whole(&lane->sealed.kept));
 }
 
 int engine_peer_add(struct engine *engine, const struct engine_peer_config *config,

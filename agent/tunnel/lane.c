@@ -79,18 +79,18 @@ static void on_peer_mail(struct lane *lane, struct lane_peer *peer, unsigned bit
 {
 	if (bits & LANE_LEAVE) {
 		unlist(lane, peer);
-		lane_drop_waiting(lane, peer, DROP_NO_PEER, backlog_clear(&peer->waiting));
+		lane_drop_waiting(lane, peer, DROP_NO_PEER, backlog_pair_clear(&peer->waiting));
 		lane_post(lane, peer, MAIN_LEFT); /* the last time the peer is touched */
 		return;
 	}
 	if (bits & LANE_FORGET)
 		resend_clear(&peer->sealed);
 	if (bits & LANE_GIVE_UP)
-		lane_drop_waiting(lane, peer, DROP_NO_KEYPAIR, backlog_clear(&peer->waiting));
+		lane_drop_waiting(lane, peer, DROP_NO_KEYPAIR, backlog_pair_clear(&peer->waiting));
 	if (bits & LANE_RESEND)
 		outbound_resend(lane, peer);
 
-	bool has_waiting = peer->waiting.n > 0;
+	bool has_waiting = backlog_pair_count(&peer->waiting) > 0;
 	if (bits & (LANE_FLUSH | LANE_CONFIRM))
 		outbound_release(lane, peer);
 	if ((bits & LANE_KEEPALIVE) || ((bits & LANE_CONFIRM) && !has_waiting))
@@ -140,7 +140,7 @@ static uint64_t look_at_waiting(struct lane *lane)
 		next = peer->next_listed;
 		outbound_expire(lane, peer);
 		outbound_release(lane, peer);
-		if (!backlog_peek(&peer->waiting, &oldest)) {
+		if (!backlog_pair_peek(&peer->waiting, &oldest)) {
 			unlist(lane, peer);
 			continue;
 		}

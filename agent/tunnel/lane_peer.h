@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/tunnel/backlog.h"
+#include "agent/tunnel/backlog_pair.h"
 #include "agent/tunnel/choice.h"
 #include "agent/tunnel/engine.h"
 #include "agent/tunnel/mailbox.h"
@@ -44,7 +44,7 @@ enum {
 	MAIN_SAVED = 1 << 5, /* from the lane itself */
 };
 
-enum { WAITING_BYTES = 128 * 1024, WAITING_PACKETS = 64, WAITING_US = 1000 * 1000 };
+enum { WAITING_HALF_BYTES = 96 * 1024, WAITING_PACKETS = 64, WAITING_US = 1000 * 1000 };
 
 struct lane_way_counters {
 	_Atomic uint64_t data_sent, data_received;
@@ -74,7 +74,7 @@ struct lane_peer {
 	_Atomic int send_error;
 
 	/* The lane's alone. */
-	struct backlog waiting;
+	struct backlog_pair waiting;
 	struct resend sealed;
 	struct endpoint last_from;
 	uint64_t asked_us, error_us, roamed_us; /* when main was last told */

@@ -11,7 +11,7 @@
 /* As many reads in a turn before the other way has its turn. */
 enum { READS_MAX = 64 };
 /* Above this a sealed packet is no keystroke. */
-enum { SPARSE_MAX = RESEND_SMALL_MAX };
+enum { SPARSE_MAX = BACKLOG_SHORT_MAX };
 /* Room for one packet with everything around it. */
 enum { PACKET_ROOM = 65536 + TRANSPORT_OVERHEAD + TRANSPORT_PADDING };
 
@@ -236,7 +236,7 @@ static struct keypair *usable_keypair(struct lane *lane, struct lane_peer *peer)
 static void wait_for_later(struct lane *lane, struct lane_peer *peer, const uint8_t *pkt,
 			   size_t len)
 {
-	unsigned dropped = backlog_push(&peer->waiting, lane->now_us, 0, pkt, len);
+	unsigned dropped = backlog_pair_push(&peer->waiting, lane->now_us, pkt, len);
 
 	counter_add(&lane->waiting, 1);
 	if (dropped)
@@ -324,8 +324,8 @@ void outbound_release(struct lane *lane, struct lane_peer *peer)
 
 	if (!kp || !has_choice(peer))
 		return;
-	while (backlog_peek(&peer->waiting, &e)) {
-		backlog_pop(&peer->waiting, reserve(lane, e.len));
+	while (backlog_pair_peek(&peer->waiting, &e)) {
+		backlog_pair_pop(&peer->waiting, reserve(lane, e.len));
 		lane_count_unwaited(lane, 1);
 		commit(lane, peer, kp, e.len, true);
 	}
@@ -369,7 +369,7 @@ void outbound_resend(struct lane *lane, struct lane_peer *peer)
 void outbound_expire(struct lane *lane, struct lane_peer *peer)
 {
 	uint64_t oldest_us = lane->now_us > WAITING_US ? lane->now_us - WAITING_US : 0;
-	unsigned dropped = backlog_expire(&peer->waiting, oldest_us);
+	unsigned dropped = backlog_pair_expire(&peer->waiting, oldest_us);
 
 	if (dropped)
 		lane_drop_waiting(lane, peer, has_choice(peer) ? DROP_NO_KEYPAIR : DROP_NO_CHOICE,

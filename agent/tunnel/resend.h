@@ -3,19 +3,18 @@
  * turns out dead (DESIGN, "Twice is once" (a)): recovery then need not wait for the application's
  * own retransmission, and a packet that did arrive is dropped by the far replay window.
  *
- * The last 0.5 s, at most 32 KB; small packets have half of it to themselves, so that a bulk
+ * The last 0.5 s, at most 32 KB; short packets have half of it to themselves, so that a bulk
  * copy cannot push out keystrokes. Sealed bytes that are never sealed again. A core; one thread.
  */
 #ifndef WARREN_RESEND_H
 #define WARREN_RESEND_H
 
-#include "agent/tunnel/backlog.h"
+#include "agent/tunnel/backlog_pair.h"
 
-enum { RESEND_SMALL_MAX = 256, RESEND_HALF_BYTES = 16 * 1024, RESEND_AGE_US = 500 * 1000 };
+enum { RESEND_HALF_BYTES = 16 * 1024, RESEND_AGE_US = 500 * 1000 };
 
 struct resend {
-	struct backlog small, large;
-	uint64_t serial; /* orders both */
+	struct backlog_pair kept;
 };
 
 void resend_init(struct resend *r);
