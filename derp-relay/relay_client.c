@@ -562,13 +562,19 @@ int relay_host_init(struct relay_host *host)
 		       : -ENOMEM;
 }
 
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
 void relay_host_wipe(struct relay_host *host)
 {
 	while (host->clients)
 		free_client(host->clients);
-	event_free(host->reap_event);
-	event_free(host->again_event);
-	event_free(host->throttle_event);
+	free_event(host->reap_event);
+	free_event(host->again_event);
+	free_event(host->throttle_event);
 	free(host->in);
 	free(host->out);
 	secret_key_wipe(&host->env.secret);

@@ -67,7 +67,7 @@ struct relay_host {
 
 /* The fields up to env are set by the caller. -ENOMEM. */
 MUST_CHECK int relay_host_init(struct relay_host *host);
-/* Closes every client. */
+/* Closes every client. Also after a _init that failed, and without one. */
 void relay_host_wipe(struct relay_host *host);
 
 /* Ends x by upgrading it as the answer says, and serves its client. */

@@ -2,9 +2,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
+#include "common/net/tcp.h"
+#include "common/net/wake.h"
 #include "derp-relay/hub.h"
 
 struct seat {
@@ -25,8 +25,7 @@ static bool open_seats(struct switchboard *sb, uint16_t seats)
 	for (; sb->seats < seats; sb->seats++) {
 		struct seat *s = &sb->seat[sb->seats];
 
-		s->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		if (s->fd < 0)
+		if (wake_open(&s->fd) < 0)
 			return false;
 		pthread_mutex_init(&s->lock, NULL);
 	}
@@ -57,23 +56,14 @@ void switchboard_free(struct switchboard *sb)
 	for (uint16_t i = 0; i < sb->seats; i++) {
 		while (switchboard_hear(sb, i, &message)) {
 			if (message.fd >= 0)
-				close(message.fd);
+				tcp_close(message.fd);
 		}
-		close(sb->seat[i].fd);
+		wake_close(sb->seat[i].fd);
 		pthread_mutex_destroy(&sb->seat[i].lock);
 	}
 	hub_free(sb->hub);
 	pthread_mutex_destroy(&sb->lock);
 	free(sb);
-}
-
-static void wake(struct switchboard *sb, uint16_t seat)
-{
-	uint64_t one = 1;
-	/* The only failure is a counter at its limit: then the seat is awake. */
-	ssize_t n = write(sb->seat[seat].fd, &one, sizeof(one));
-
-	(void)n;
 }
 
 struct hub *switchboard_lock(struct switchboard *sb)
@@ -89,7 +79,7 @@ bool switchboard_unlock(struct switchboard *sb, uint16_t seat)
 	pthread_mutex_unlock(&sb->lock);
 	for (uint16_t i = 0; wakes >> i != 0; i++) {
 		if ((wakes >> i & 1) && i != seat)
-			wake(sb, i);
+			wake_post(sb->seat[i].fd);
 	}
 	return wakes >> seat & 1;
 }
@@ -101,10 +91,7 @@ int switchboard_fd(const struct switchboard *sb, uint16_t seat)
 
 void switchboard_rest(struct switchboard *sb, uint16_t seat)
 {
-	uint64_t count;
-	ssize_t n = read(sb->seat[seat].fd, &count, sizeof(count));
-
-	(void)n;
+	(void)wake_clear(sb->seat[seat].fd);
 }
 
 void switchboard_tell(struct switchboard *sb, uint16_t seat, const struct message *message)
@@ -114,7 +101,7 @@ void switchboard_tell(struct switchboard *sb, uint16_t seat, const struct messag
 
 	if (!copy) {
 		if (message->fd >= 0)
-			close(message->fd);
+			tcp_close(message->fd);
 		return;
 	}
 	*copy = *message;
@@ -126,7 +113,7 @@ void switchboard_tell(struct switchboard *sb, uint16_t seat, const struct messag
 		s->first = copy;
 	s->last = copy;
 	pthread_mutex_unlock(&s->lock);
-	wake(sb, seat);
+	wake_post(s->fd);
 }
 
 bool switchboard_hear(struct switchboard *sb, uint16_t seat, struct message *out)

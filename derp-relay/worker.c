@@ -1,8 +1,6 @@
 #include "derp-relay/worker.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +25,7 @@ enum { HTTP_CONNS_MAX = 4096 };
 
 struct worker {
 	struct relay_host host; /* first: callbacks of both get it */
-	pthread_t thread;
+	struct loop_thread *thread;
 	struct tls_context *tls;
 	struct http_server *secure, *plain;
 	struct event *wake_event, *sweep_event;
@@ -126,16 +124,14 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 		loop_stop(w->host.base);
 }
 
-/* ---- the thread ---------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------- */
 
-static void *run(void *arg)
+static void on_ended(void *arg)
 {
 	struct worker *w = arg;
 	struct message done = {.kind = MESSAGE_DRAINED, .fd = -1};
 
-	loop_run(w->host.base);
 	switchboard_tell(w->host.switchboard, w->host.main_seat, &done);
-	return NULL;
 }
 
 static struct http_server *serve_http(struct worker *w, struct tls_context *tls,
@@ -185,16 +181,19 @@ static int open_events(struct worker *w)
 	return 0;
 }
 
-static int start_thread(struct worker *w)
+/* In any state that worker_start leaves behind. */
+static void free_parts(struct worker *w)
 {
-	sigset_t all, old;
-
-	/* Signals are main's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	int err = pthread_create(&w->thread, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return -err;
+	if (w->wake_event)
+		event_free(w->wake_event);
+	if (w->sweep_event)
+		event_free(w->sweep_event);
+	http_server_free(w->secure);
+	http_server_free(w->plain);
+	relay_host_wipe(&w->host);
+	tls_context_free(w->tls);
+	loop_base_free(w->host.base);
+	free(w);
 }
 
 int worker_start(const struct worker_config *cfg, struct worker **out,
@@ -216,35 +215,26 @@ int worker_start(const struct worker_config *cfg, struct worker **out,
 	w->drained_us = US_NEVER;
 	w->serves_plain_derp = cfg->cert_file == NULL;
 	int err = open_tls(w, cfg, error);
-	if (err < 0)
-		return err;
-	err = open_events(w);
-	if (err < 0)
-		return err;
-	w->secure = w->tls ? serve_http(w, w->tls, on_secure_request) : NULL;
-	w->plain = serve_http(w, NULL, on_plain_request);
-	err = start_thread(w);
 	if (err == 0)
+		err = open_events(w);
+	if (err == 0) {
+		w->secure = w->tls ? serve_http(w, w->tls, on_secure_request) : NULL;
+		w->plain = serve_http(w, NULL, on_plain_request);
+		err = loop_thread_start(w->host.base, on_ended, w, &w->thread);
+	}
+	if (err < 0)
+		free_parts(w);
+	else
 		*out = w;
 	return err;
 }
 
 void worker_free(struct worker *w)
 {
-	struct message m = {.kind = MESSAGE_DRAIN, .fd = -1};
-
 	if (!w)
 		return;
-	switchboard_tell(w->host.switchboard, w->host.seat, &m);
-	pthread_join(w->thread, NULL);
-	event_free(w->wake_event);
-	event_free(w->sweep_event);
-	http_server_free(w->secure);
-	http_server_free(w->plain);
-	relay_host_wipe(&w->host);
-	tls_context_free(w->tls);
-	loop_base_free(w->host.base);
-	free(w);
+	loop_thread_stop(w->thread);
+	free_parts(w);
 }
 
 const struct relay_host_counters *worker_counters(const struct worker *w)

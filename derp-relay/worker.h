@@ -29,7 +29,7 @@ struct worker_config {
 /* Makes the worker and starts its thread. -errno with one line in error. */
 MUST_CHECK int worker_start(const struct worker_config *cfg, struct worker **out,
 			    char error[static WORKER_ERROR_LEN]);
-/* Stops the thread and waits for it. free(NULL) is fine. */
+/* Stops the thread, drained or not, and waits for it. NULL is fine. */
 void worker_free(struct worker *w);
 const struct relay_host_counters *worker_counters(const struct worker *w);
 
