@@ -1,6 +1,7 @@
 # Warren's build: one file, not recursive. Everything lands in $(B) (build/, or build/<sanitizers>/).
 #   make                 all programs            make check [SAN=address,undefined|thread]
 #   make lab [STRICT=1]  real NATs, as root      make fuzz T=60 · bench · interop · demo · lint · format · install
+#   make soak T=3600     time as a test, as root
 #   make static          programs that need no file beside them     make valgrind
 # A folder with sources is a room; each room becomes one archive. DEPS_<room> says what a room may
 # link, and so, with the includes, keeps the walls of docs/ARCHITECTURE.md standing.
@@ -79,7 +80,7 @@ LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tool
 # The room of a test or fuzzer is the room of the module it is named after.
 room_of = $(firstword $(foreach r,$(ROOMS),$(if $(wildcard $(r)/$(1).c $(r)/$(1).h),$(r))) common)
 
-.PHONY: all check lab demo interop bench fuzz lint format install clean programs static valgrind
+.PHONY: all check lab soak demo interop bench fuzz lint format install clean programs static valgrind
 all: programs $(LAB_TOOLS)
 programs: $(PROGRAMS:%=$(B)/%) $(B)/warren-wg
 
@@ -182,6 +183,10 @@ lab: all
 	$(Q)WARREN_BUILD=$(abspath $(B)) STRICT=$(STRICT) tests/lab/run
 demo: all
 	$(Q)WARREN_BUILD=$(abspath $(B)) tests/lab/demo
+# T seconds, an hour unless said.
+soak: all
+	$(Q)WARREN_BUILD=$(abspath $(B)) tests/lab/soak \
+		--seconds $(if $(filter command environment,$(firstword $(origin T))),$(T),3600)
 interop: all
 	$(Q)WARREN_BUILD=$(abspath $(B)) tests/interop/run
 bench: all

@@ -17,6 +17,7 @@ import topology
 
 PROGRAMS = ["warrend", "warren", "warren-coordinator", "warren-relay"]
 RELAY_HOSTS = {1: "relay1", 2: "relay2"}
+METRICS = "127.0.0.1:9100"  # each host has a loopback of its own
 
 
 class LabError(Exception):
@@ -51,6 +52,11 @@ class Daemon:
     def command(self):
         raise NotImplementedError
 
+    def ledger(self, seconds=3):
+        """Its /metrics and whether they add up (ledger.py); wants a mesh with metrics."""
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ledger.py")
+        return json.loads(netns.run(self.host, "/usr/bin/python3", "-B", script, METRICS, seconds))
+
     def environment(self):
         return {}
 
@@ -75,11 +81,12 @@ class Coordinator(Daemon):
 
     def __init__(self, mesh):
         super().__init__(mesh, "coordinator", "coordinator")
+        self.options = []
 
     def command(self):
         return [f"{self.mesh.build}/warren-coordinator", "serve", "--url", self.URL,
                 "--listen", f"{topology.public_ip('coordinator')}:8443", "--state-dir", self.state,
-                "--mesh-v4", topology.MESH_V4, "--mesh-v6", topology.MESH_V6]
+                "--mesh-v4", topology.MESH_V4, "--mesh-v6", topology.MESH_V6, *self.options]
 
     def ask(self, *arguments, stdin=None):
         return self.admin("warren-coordinator", *arguments, "--state-dir", self.state, stdin=stdin)
@@ -208,7 +215,7 @@ class Node(Daemon):
 class Mesh:
     """A whole mesh in a topology: coordinator, two relays, and the nodes laptop and dev."""
 
-    def __init__(self, topo, work, laptop_options=(), dev_options=()):
+    def __init__(self, topo, work, laptop_options=(), dev_options=(), metrics=False):
         self.topo, self.work = topo, work
         self.build, self.logs = topo.build, topo.logs
         os.makedirs(work, exist_ok=True)
@@ -217,6 +224,8 @@ class Mesh:
         self.laptop = Node(self, "laptop", "laptop", "client", *laptop_options)
         self.dev = Node(self, "ws", "dev", "agent", *dev_options)
         self.others = []
+        for daemon in self.daemons() if metrics else ():
+            daemon.options = [*daemon.options, "--metrics", METRICS]
         self.secrets = {}  # what `relay add` printed, by region
 
     def __enter__(self):
@@ -250,7 +259,7 @@ class Mesh:
             with open(key, "w", encoding="utf-8") as f:
                 f.write(re.findall(r"\S{32,}", self.secrets[relay.region])[-1] + "\n")
             relay.stop()
-            relay.options = ["--admit-url", f"{Coordinator.URL}/v1/relay/admit#pin={pin.group(1)}",
+            relay.options += ["--admit-url", f"{Coordinator.URL}/v1/relay/admit#pin={pin.group(1)}",
                              "--admit-key-file", key]
             relay.start()
 

@@ -68,9 +68,10 @@ class Case:
         return mesh.Mesh(topo, f"{self.work}/{self.meshes}", **options)
 
     @contextlib.contextmanager
-    def joined_mesh(self, laptop_options=(), dev_options=(), **options):
+    def joined_mesh(self, laptop_options=(), dev_options=(), metrics=False, **options):
         with self.topology(**options) as topo, \
-                self.mesh(topo, laptop_options=laptop_options, dev_options=dev_options) as m:
+                self.mesh(topo, laptop_options=laptop_options, dev_options=dev_options,
+                          metrics=metrics) as m:
             yield m.join()
             m.assert_alive()
 

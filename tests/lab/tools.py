@@ -90,6 +90,11 @@ def bulk_sender(lab, host, address, rate, port=7008, file=None, size=10**12):
     return Tool(lab, host, "bulk", "send", address, port, "--rate", rate, *what)
 
 
+def datagrams(lab, host, address, port=7007, every_ms=20):
+    """Numbered datagrams to a keys_server until its stdin closes: result() ends it."""
+    return Tool(lab, host, "datagrams", address, port, "--every-ms", every_ms)
+
+
 def flood(lab, host, targets, seconds, rate=10000):
     return Tool(lab, host, "flood", *targets, "--seconds", seconds, "--rate", rate)
 

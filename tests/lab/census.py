@@ -1,0 +1,94 @@
+"""What programs hold: memory and descriptors, sampled over time, and whether they keep growing."""
+import dataclasses
+import os
+import re
+import statistics
+
+# A program may end up so much above where it was once warm: the allocator's own breathing.
+GROWTH_KB, GROWTH_SHARE, GROWTH_FDS = 256, 0.05, 4
+
+
+@dataclasses.dataclass
+class Sample:
+    """One look at a process."""
+    at_s: float
+    rss_kb: int   # resident: its own, and pages it shares with files
+    anon_kb: int  # its own
+    fds: int
+
+
+def look(pid, at_s):
+    """A sample of a living process; None where it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+            kb = dict(re.findall(r"^(\w+):\s+(\d+) kB$", f.read(), re.MULTILINE))
+        return Sample(at_s, int(kb["VmRSS"]), int(kb["RssAnon"]), len(os.listdir(f"/proc/{pid}/fd")))
+    except (FileNotFoundError, ProcessLookupError, KeyError):
+        return None
+
+
+class Life:
+    """The samples of one process from its start to its end."""
+
+    def __init__(self, name, pid):
+        self.name, self.pid, self.samples = name, pid, []
+
+    def warm(self, after_s):
+        return [s for s in self.samples if s.at_s >= after_s]
+
+    def slope_kb_per_h(self, after_s):
+        """Of its own memory, least squares."""
+        warm = self.warm(after_s)
+        if len(warm) < 3:
+            return 0.0
+        fit = statistics.linear_regression([s.at_s for s in warm], [s.anon_kb for s in warm])
+        return fit.slope * 3600
+
+    def growth(self, after_s):
+        """(kilobytes, descriptors) that the last third of the warm samples holds above the first,
+        by median, and what memory may grow by; None where it did not live for long enough."""
+        warm = self.warm(after_s)
+        third = len(warm) // 3
+        if third == 0:
+            return None
+        first, last = warm[:third], warm[-third:]
+
+        def rise(field):
+            return (statistics.median(getattr(s, field) for s in last)
+                    - statistics.median(getattr(s, field) for s in first))
+        allowed = GROWTH_KB + GROWTH_SHARE * statistics.median(s.anon_kb for s in first)
+        return rise("anon_kb"), rise("fds"), allowed
+
+    def leaks(self, after_s):
+        """What it leaks, in a line; None where it is flat, or too young to tell."""
+        growth = self.growth(after_s)
+        if not growth:
+            return None
+        kb, fds, allowed = growth
+        if kb > allowed:
+            return f"{self.name}: {kb:.0f} KB more at the end than once warm, {allowed:.0f} allowed"
+        if fds > GROWTH_FDS:
+            return f"{self.name}: {fds:.0f} descriptors more at the end than once warm"
+        return None
+
+
+class Census:
+    """All lives of a mesh's programs. A restart begins another life."""
+
+    def __init__(self):
+        self.lives = []
+
+    def take(self, daemons, at_s):
+        for daemon in daemons:
+            if not daemon.process or not daemon.process.is_running():
+                continue
+            sample = look(daemon.process.pid, at_s)
+            if sample:
+                self._life(daemon).samples.append(sample)
+
+    def _life(self, daemon):
+        for life in self.lives:
+            if life.pid == daemon.process.pid:
+                return life
+        self.lives.append(Life(daemon.name, daemon.process.pid))
+        return self.lives[-1]
