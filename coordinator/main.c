@@ -11,6 +11,7 @@
 #include "common/config.h"
 #include "coordinator/admin.h"
 #include "coordinator/serve.h"
+#include "coordinator/server.h"
 
 static const char state_dir[] = "/var/lib/warren-coordinator";
 static const char commands_text[] = "The control server of a Warren mesh. Commands:\n"
@@ -28,7 +29,7 @@ static const char commands_text[] = "The control server of a Warren mesh. Comman
 #define TEXT(NAME, FIELD, VALUE, HELP, INITIAL)                                                    \
 	{                                                                                          \
 		.name = NAME, .kind = CONFIG_STRING,                                               \
-		.offset = offsetof(struct serve_settings, FIELD), .value = VALUE, .help = HELP,    \
+		.offset = offsetof(struct server_settings, FIELD), .value = VALUE, .help = HELP,   \
 		.initial = INITIAL                                                                 \
 	}
 
@@ -182,7 +183,7 @@ static const struct config_program *find_program(const char *const words[static 
 int main(int argc, char **argv)
 {
 	const char *words[2];
-	struct serve_settings serve = {0};
+	struct server_settings serve = {0};
 	struct admin_settings admin = {0};
 	struct config config;
 	int status;
