@@ -41,5 +41,7 @@ MUST_CHECK int disk_remove(const char *path);
 MUST_CHECK int disk_sync_folder(const char *path);
 /* One folder, 0700; 0 where it is there already. */
 MUST_CHECK int disk_make_folder(const char *path);
+/* -EACCES, -EROFS where we cannot read and make files in it. */
+MUST_CHECK int disk_check_folder(const char *path);
 
 #endif

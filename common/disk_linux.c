@@ -140,3 +140,8 @@ int disk_make_folder(const char *path)
 		return -errno;
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
+
+int disk_check_folder(const char *path)
+{
+	return access(path, R_OK | W_OK | X_OK) == 0 ? 0 : -errno;
+}

@@ -24,7 +24,8 @@ int statefile_make_dir(const char *dir)
 		if (err)
 			return err;
 	}
-	return disk_make_folder(path);
+	int err = disk_make_folder(path);
+	return err ? err : disk_check_folder(path);
 }
 
 /* Writes and syncs the new file; it is removed again where that fails. */

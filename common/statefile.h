@@ -14,7 +14,8 @@
 #include "common/json.h"
 #include "common/wire.h"
 
-/* Makes dir and missing parents, mode 0700; one that exists keeps its mode. -errno. */
+/* Makes dir and missing parents, mode 0700; one that exists keeps its mode. -EACCES where it is not
+ * ours to use, or another -errno. */
 MUST_CHECK int statefile_make_dir(const char *dir);
 
 /* Replaces path by len bytes. On any error (-ENOSPC on a full disk) the old file stays whole and

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/test.h"
@@ -68,6 +69,27 @@ TEST(makes_folders_with_their_parents_0700_and_keeps_an_existing_one)
 	CHECK(statefile_write(f.file, "x", 1) == 0);
 	CHECK(statefile_make_dir(f.file) == -ENOTDIR);
 	CHECK(rmdir(b) == 0 && rmdir(a) == 0);
+	folder_remove(&f);
+}
+
+/* In a child that is not root any more, where we are. */
+TEST(a_folder_of_somebody_else_is_no_state_folder)
+{
+	struct folder f = folder_make();
+	char own[PATH_MAX];
+	int status;
+
+	snprintf(own, sizeof(own), "%s/own", f.dir);
+	CHECK(chmod(f.dir, 0755) == 0 && mkdir(own, 0500) == 0);
+	pid_t child = fork();
+	if (child == 0) {
+		bool fits = (geteuid() != 0 || setuid(65534) == 0) &&
+			    statefile_make_dir(own) == -EACCES;
+		_exit(fits ? 0 : 1);
+	}
+	CHECK(child > 0 && waitpid(child, &status, 0) == child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	CHECK(rmdir(own) == 0);
 	folder_remove(&f);
 }
 
