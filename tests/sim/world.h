@@ -51,6 +51,9 @@ uint64_t world_unix_us(void);
 
 /* ---- where ---- */
 
+/* The incarnation of a host's kernel: it sleeps with the host and outlives its processes. */
+#define WORLD_KERNEL UINT32_MAX
+
 /* A host as it was started the n-th time; host NULL: nowhere, the world itself. */
 struct world_place {
 	struct host *host;
@@ -119,6 +122,7 @@ enum world_part {
 	WORLD_INTERNET,
 	WORLD_TRACE,
 	WORLD_DESCRIPTORS,
+	WORLD_HOST_PARTS,
 	WORLD_DISKS,
 	WORLD_LOOPS,
 	WORLD_THREADS,
