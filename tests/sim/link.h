@@ -50,7 +50,7 @@ struct link_way { /* one side's state */
 	struct link_quality quality;
 	bool is_cut;
 	struct random dice;
-	uint64_t noise_seed;	 /* of the jitter's points */
+	uint64_t noise_seed;	 /* of the jitter's points in time */
 	uint64_t free_us;	 /* when the rate has sent what it holds */
 	bool in_burst;		 /* as of burst_until_us */
 	uint64_t burst_until_us; /* when the chain changes next; 0: not yet started */
