@@ -294,8 +294,12 @@ void server_leave(struct server *s)
 static void fill_metrics(void *arg, struct metric_page *page)
 {
 	const struct server *s = arg;
+	struct http_server_counts http = {0};
 
 	coordinator_metrics_fill(s->core, page);
+	http_server_add_counts(s->public, &http);
+	http_server_counts_fill(&http, "warren_coordinator_http_ended_total",
+				"warren_coordinator_http_open", page);
 	metric_process(page);
 }
 

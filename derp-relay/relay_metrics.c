@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/metric.h"
+#include "common/net/http.h"
 #include "derp-relay/hub.h"
 #include "derp-relay/worker.h"
 
@@ -66,6 +67,7 @@ void relay_metrics_hub(struct metric_page *page, const struct hub_counters *n)
 void relay_metrics_workers(struct metric_page *page, struct worker *const *workers, uint16_t n)
 {
 	uint64_t closed[CLOSE_REASONS] = {0}, websockets = 0;
+	struct http_server_counts http = {0};
 
 	for (uint16_t i = 0; i < n; i++) {
 		const struct relay_host_counters *c = worker_counters(workers[i]);
@@ -73,7 +75,10 @@ void relay_metrics_workers(struct metric_page *page, struct worker *const *worke
 		for (unsigned reason = 0; reason < CLOSE_REASONS; reason++)
 			closed[reason] += c->closed[reason];
 		websockets += c->websockets;
+		worker_add_http_counts(workers[i], &http);
 	}
+	http_server_counts_fill(&http, "warren_relay_http_ended_total", "warren_relay_http_open",
+				page);
 	metric_counter(page, "warren_relay_closed_total", "Connections closed.");
 	for (unsigned reason = 0; reason < CLOSE_REASONS; reason++)
 		metric_u64(page, &(struct metric_label){"reason", close_reason_str(reason)}, 1,

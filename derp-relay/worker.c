@@ -241,3 +241,11 @@ const struct relay_host_counters *worker_counters(const struct worker *w)
 {
 	return &w->host.counters;
 }
+
+void worker_add_http_counts(const struct worker *w, struct http_server_counts *sum)
+{
+	if (w->secure)
+		http_server_add_counts(w->secure, sum);
+	if (w->plain)
+		http_server_add_counts(w->plain, sum);
+}

@@ -13,6 +13,7 @@
 #include "common/wire.h"
 #include "derp-relay/relay_client.h"
 
+struct http_server_counts;
 struct switchboard;
 struct worker;
 
@@ -32,5 +33,6 @@ MUST_CHECK int worker_start(const struct worker_config *cfg, struct worker **out
 /* Stops the thread, drained or not, and waits for it. NULL is fine. */
 void worker_free(struct worker *w);
 const struct relay_host_counters *worker_counters(const struct worker *w);
+void worker_add_http_counts(const struct worker *w, struct http_server_counts *sum);
 
 #endif

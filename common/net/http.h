@@ -88,8 +88,10 @@ struct http_server_config {
 	/* The client went away before the answer; x is dead. May be NULL. */
 	void (*gone)(void *arg, struct http_exchange *x);
 	void *arg;
-	size_t body_max;	 /* longer requests get 413 */
-	size_t conns_max;	 /* further ones are closed at once; 0 = 1000 */
+	size_t body_max; /* longer requests get 413 */
+	/* One more closes the oldest that has no request under way: a crowd that says nothing
+	 * keeps nobody out. 0 = 1000. */
+	size_t conns_max;
 	uint64_t idle_us;	 /* handshake, request and keep-alive each; 0 = 30 s */
 	const char *more_fields; /* "Strict-Transport-Security: …\r\n" on every answer, or NULL */
 };
@@ -100,6 +102,29 @@ void http_server_free(struct http_server *s);
 /* Takes over an accepted connection, from a tcp_listener of any kind. */
 void http_server_accept(struct http_server *s, int fd, const struct endpoint *from);
 size_t http_server_conns(const struct http_server *s);
+
+/* How connections ended, those that are still open aside. */
+enum http_end {
+	HTTP_END_UPGRADED,  /* handed over */
+	HTTP_END_ANSWERED,  /* by us, behind an answer */
+	HTTP_END_REFUSED,   /* by us: not HTTP, too large, or dropped by the owner */
+	HTTP_END_CLIENT,    /* by the client, or broken */
+	HTTP_END_HANDSHAKE, /* TLS never stood */
+	HTTP_END_IDLE,	    /* said nothing for idle_us */
+	HTTP_END_CROWDED,   /* the oldest of more than conns_max */
+	HTTP_ENDS
+};
+
+struct http_server_counts {
+	uint64_t accepted;
+	uint64_t ended[HTTP_ENDS];
+};
+
+/* Adds the server's counts to *sum. From any thread. */
+void http_server_add_counts(const struct http_server *s, struct http_server_counts *sum);
+/* A family `name` by end, and a gauge of those open (accepted and not ended). */
+void http_server_counts_fill(const struct http_server_counts *counts, const char *name,
+			     const char *open_name, struct metric_page *page);
 
 const struct http_head *http_exchange_head(const struct http_exchange *x);
 /* The body, NUL behind it. */

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
+#include "common/metric.h"
 #include "common/net/http.h"
 #include "common/net/tcp.h"
 #include "common/net/tls.h"
@@ -28,22 +30,31 @@ struct http_exchange {
 	size_t len, cap;
 	size_t head_len, body_len;
 	struct http_head head;
-	bool pending; /* handed out, not yet answered */
-	char kept;    /* the byte that the body's NUL stands on */
+	bool pending;	       /* handed out, not yet answered */
+	bool opened;	       /* TLS stands */
+	enum http_end ends_as; /* once we have decided to end it; else HTTP_ENDS */
+	char kept;	       /* the byte that the body's NUL stands on */
 	void *user;
 };
 
 struct http_server {
 	struct event_base *base;
 	struct http_server_config cfg;
-	struct http_exchange *conns;
+	struct http_exchange *conns, *oldest; /* linked from the newest to the oldest */
 	size_t n_conns;
+	_Atomic uint64_t accepted, ended[HTTP_ENDS];
 };
 
 /* ---- life of a connection ---- */
 
+/* The server's thread alone writes, /metrics may be read on another. */
+static void count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
 /* The connection itself is not closed here. */
-static void forget(struct http_exchange *x)
+static void forget(struct http_exchange *x, enum http_end how)
 {
 	struct http_server *s = x->server;
 
@@ -53,20 +64,23 @@ static void forget(struct http_exchange *x)
 		s->conns = x->next;
 	if (x->next)
 		x->next->prev = x->prev;
+	else
+		s->oldest = x->prev;
 	s->n_conns--;
+	count(&s->ended[how]);
 	event_free(x->idle);
 	free(x->buf);
 	free(x);
 }
 
-static void end(struct http_exchange *x)
+static void end(struct http_exchange *x, enum http_end how)
 {
 	struct http_server *s = x->server;
 
 	tls_conn_free(x->conn);
 	if (x->pending && s->cfg.gone)
 		s->cfg.gone(s->cfg.arg, x);
-	forget(x);
+	forget(x, x->ends_as != HTTP_ENDS ? x->ends_as : how);
 }
 
 static void expect_more(struct http_exchange *x)
@@ -82,13 +96,15 @@ static void on_idle(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	end(arg);
+	end(arg, HTTP_END_IDLE);
 }
 
 static void on_closed(void *arg, const char *reason)
 {
+	struct http_exchange *x = arg;
+
 	(void)reason;
-	end(arg);
+	end(x, x->opened ? HTTP_END_CLIENT : HTTP_END_HANDSHAKE);
 }
 
 /* ---- answering ---- */
@@ -172,6 +188,7 @@ void http_reply(struct http_exchange *x, unsigned status, const char *type, cons
 		next_request(x);
 		return;
 	}
+	x->ends_as = HTTP_END_ANSWERED;
 	event_del(x->idle);
 	tls_conn_finish(x->conn);
 }
@@ -184,6 +201,7 @@ void http_reply_text(struct http_exchange *x, unsigned status, const char *text)
 void http_drop(struct http_exchange *x)
 {
 	x->pending = false;
+	x->ends_as = HTTP_END_REFUSED;
 	event_del(x->idle);
 	tls_conn_finish(x->conn);
 }
@@ -206,7 +224,7 @@ struct tls_conn *http_upgrade(struct http_exchange *x, const char *fields)
 	if (x->len > used)
 		tls_conn_unread(conn, x->buf + used, x->len - used);
 	tls_conn_pause(conn, false);
-	forget(x);
+	forget(x, HTTP_END_UPGRADED);
 	return conn;
 }
 
@@ -217,6 +235,7 @@ static void refuse(struct http_exchange *x, unsigned status)
 	x->head = (struct http_head){0};
 	x->head_len = x->body_len = 0;
 	write_answer(x, status, NULL, NULL, NULL, 0, false);
+	x->ends_as = HTTP_END_REFUSED;
 	event_del(x->idle);
 	tls_conn_finish(x->conn);
 }
@@ -291,7 +310,10 @@ static void on_readable(void *arg)
 
 static void on_open(void *arg)
 {
-	expect_more(arg);
+	struct http_exchange *x = arg;
+
+	x->opened = true;
+	expect_more(x);
 }
 
 static const struct tls_conn_ops conn_ops = {
@@ -319,8 +341,20 @@ void http_server_free(struct http_server *s)
 	if (!s)
 		return;
 	while (s->conns)
-		end(s->conns);
+		end(s->conns, HTTP_END_ANSWERED); /* nobody counts any more */
 	free(s);
+}
+
+/* The oldest that waits for nothing of ours: a crowd that only connects does not keep others out.
+ */
+static void make_way(struct http_server *s)
+{
+	struct http_exchange *x = s->oldest;
+
+	while (x && x->pending)
+		x = x->prev;
+	if (x)
+		end(x, HTTP_END_CROWDED);
 }
 
 void http_server_accept(struct http_server *s, int fd, const struct endpoint *from)
@@ -330,6 +364,7 @@ void http_server_accept(struct http_server *s, int fd, const struct endpoint *fr
 	if (!x)
 		abort();
 	x->server = s;
+	x->ends_as = HTTP_ENDS;
 	x->peer = *from;
 	x->conn = tls_conn_server(s->base, s->cfg.tls, fd, &conn_ops, x);
 	x->idle = evtimer_new(s->base, on_idle, x);
@@ -338,16 +373,46 @@ void http_server_accept(struct http_server *s, int fd, const struct endpoint *fr
 	x->next = s->conns;
 	if (s->conns)
 		s->conns->prev = x;
+	else
+		s->oldest = x;
 	s->conns = x;
 	s->n_conns++;
+	count(&s->accepted);
 	expect_more(x);
 	if (s->n_conns > s->cfg.conns_max)
-		end(x);
+		make_way(s);
 }
 
 size_t http_server_conns(const struct http_server *s)
 {
 	return s->n_conns;
+}
+
+void http_server_add_counts(const struct http_server *s, struct http_server_counts *sum)
+{
+	sum->accepted += atomic_load_explicit(&s->accepted, memory_order_relaxed);
+	for (size_t i = 0; i < HTTP_ENDS; i++)
+		sum->ended[i] += atomic_load_explicit(&s->ended[i], memory_order_relaxed);
+}
+
+void http_server_counts_fill(const struct http_server_counts *counts, const char *name,
+			     const char *open_name, struct metric_page *page)
+{
+	static const char *const names[HTTP_ENDS] = {
+		[HTTP_END_UPGRADED] = "upgraded",   [HTTP_END_ANSWERED] = "answered",
+		[HTTP_END_REFUSED] = "refused",	    [HTTP_END_CLIENT] = "client",
+		[HTTP_END_HANDSHAKE] = "handshake", [HTTP_END_IDLE] = "idle",
+		[HTTP_END_CROWDED] = "crowded",
+	};
+	uint64_t ended = 0;
+
+	metric_counter(page, name, "Connections ended, by how; one handed over is upgraded.");
+	for (size_t i = 0; i < HTTP_ENDS; i++) {
+		metric_u64(page, &(struct metric_label){"end", names[i]}, 1, counts->ended[i]);
+		ended += counts->ended[i];
+	}
+	metric_one_gauge(page, open_name, "Connections accepted and not ended or handed over.",
+			 (double)(counts->accepted - ended));
 }
 
 const struct http_head *http_exchange_head(const struct http_exchange *x)

@@ -1,6 +1,7 @@
 #include "common/net/http.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,7 +200,7 @@ static void on_accepted(void *arg, int fd, const struct endpoint *from)
 	http_server_accept(((struct net *)arg)->server, fd, from);
 }
 
-static void net_init(struct net *n)
+static void net_init_with(struct net *n, size_t conns_max)
 {
 	char error[TCP_ERROR_LEN];
 
@@ -210,10 +211,16 @@ static void net_init(struct net *n)
 	n->server = http_server_new(n->base, &(struct http_server_config){.on_request = on_request,
 									  .gone = on_gone,
 									  .arg = n,
-									  .body_max = 100});
+									  .body_max = 100,
+									  .conns_max = conns_max});
 	CHECK(tcp_listener_new(n->base, "127.0.0.1:0", on_accepted, n, &n->listener, error) == 0);
 	strcpy(n->dial.host, "127.0.0.1");
 	n->dial.port = tcp_listener_port(n->listener);
+}
+
+static void net_init(struct net *n)
+{
+	net_init_with(n, 0);
 }
 
 static void net_wipe(struct net *n)
@@ -288,6 +295,70 @@ TEST(a_body_beyond_the_limit_is_refused)
 	net_wipe(&n);
 }
 
+static int connect_raw(const struct net *n)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+				   .sin_port = htons(n->dial.port),
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	CHECK(connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0);
+	return fd;
+}
+
+static void turn(struct net *n, uint64_t us)
+{
+	loop_timer_set(n->timeout, clock_now_us() + us);
+	loop_run(n->base);
+	loop_timer_set(n->timeout, clock_now_us() + 5 * US_PER_S);
+	n->error[0] = '\0';
+}
+
+TEST(a_crowd_that_says_nothing_keeps_nobody_out)
+{
+	struct http_server_counts counts = {0};
+	struct net n;
+	char byte;
+	int fds[3];
+
+	net_init_with(&n, 3);
+	for (size_t i = 0; i < 3; i++)
+		fds[i] = connect_raw(&n);
+	turn(&n, 20000);
+	CHECK(http_server_conns(n.server) == 3);
+	call(&n, "POST", "/echo", "hello", 0);
+	CHECK_STR(n.error, "");
+	CHECK_STR(n.body, "hello");
+	CHECK(recv(fds[0], &byte, 1, MSG_DONTWAIT) == 0); /* the oldest made way */
+	CHECK(recv(fds[1], &byte, 1, MSG_DONTWAIT) < 0);
+	close(fds[1]);
+	turn(&n, 20000);
+	http_server_add_counts(n.server, &counts);
+	CHECK(counts.accepted == 4 && counts.ended[HTTP_END_CROWDED] == 1);
+	CHECK(counts.ended[HTTP_END_CLIENT] >= 1);
+	close(fds[0]);
+	close(fds[2]);
+	net_wipe(&n);
+}
+
+TEST(one_that_waits_for_an_answer_does_not_make_way)
+{
+	struct net n;
+
+	net_init_with(&n, 1);
+	n.dial.timeout_us = 100 * 1000;
+	int fd = connect_raw(&n);
+	CHECK(write(fd, "GET /hold HTTP/1.1\r\n\r\n", 23) == 23);
+	turn(&n, 20000);
+	CHECK(n.held != NULL);
+	call(&n, "GET", "/none", "", 0);
+	CHECK(n.error[0] != '\0' && n.held != NULL); /* the new one is closed */
+	http_reply_text(n.held, 200, "here");
+	n.held = NULL;
+	close(fd);
+	net_wipe(&n);
+}
+
 /* What a raw client gets for text, until the server closes or `until` bytes came. */
 static void talk(struct net *n, const char *text, char *out, size_t cap, size_t until)
 {
@@ -356,6 +427,10 @@ TEST(garbage_gets_400_and_a_close)
 	CHECK_STR(got, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n"
 		       "Connection: close\r\n\r\n");
 	CHECK(n.requests == 0);
+	struct http_server_counts counts = {0};
+	turn(&n, 20000); /* until the server has seen the client go */
+	http_server_add_counts(n.server, &counts);
+	CHECK(counts.accepted == 1 && counts.ended[HTTP_END_REFUSED] == 1);
 	net_wipe(&n);
 }
 
