@@ -86,6 +86,7 @@ static uint64_t next_deadline_us(const struct node *node)
 		next_us = sooner(next_us, node->flows_due_us);
 		next_us = sooner(next_us, node->map_save_us);
 		next_us = sooner(next_us, node->warm_save_us);
+		next_us = sooner(next_us, node->keys_due_us);
 		for (size_t i = 0; i < node->n_peers; i++)
 			if (node->peers[i].peer)
 				next_us = sooner(next_us, peer_deadline_us(node->peers[i].peer));
@@ -188,6 +189,7 @@ static void on_timer(void *arg, uint64_t now_us)
 		node_reach_on_deadline(node, now_us);
 		peers_on_deadline(node, now_us);
 		on_saves_due(node, now_us);
+		node_keys_on_deadline(node, now_us);
 	}
 	node_arm(node);
 }

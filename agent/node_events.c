@@ -143,7 +143,7 @@ void node_init_env(struct node *node)
 {
 	node->env = (struct peer_env){
 		.engine = node->engine,
-		.disco_secret = &node->id.disco,
+		.disco_keys = &node->disco_keys,
 		.rules = &node->rules,
 		.relay_only = node->settings->relay_only,
 		.send_relay = node_reach_send_relay,
@@ -156,6 +156,6 @@ void node_init_env(struct node *node)
 		.on_pong = on_peer_pong,
 		.arg = node,
 	};
-	secret_key_public(&node->id.disco, &node->env.disco_public);
+	disco_keys_set(&node->disco_keys, &node->id.disco, &node->id.disco_old);
 	secret_key_public(&node->id.node, &node->env.node_public);
 }

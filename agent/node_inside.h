@@ -5,6 +5,7 @@
  *	node_parts.c     on and off
  *	node_events.c    what the engine and the peers tell
  *	node_map.c       what the coordinator says: welcome, relays, network map
+ *	node_keys.c      our own disco key, and a new one each week
  *	node_reach.c     where we can be reached: addresses, STUN, home relay, relay sessions
  *	node_commands.c  what `warren` asks for
  *	node_status.c    what `warren status` shows, and /metrics
@@ -12,6 +13,7 @@
 #ifndef WARREN_NODE_INSIDE_H
 #define WARREN_NODE_INSIDE_H
 
+#include "agent/disco_keys.h"
 #include "agent/key_map.h"
 #include "agent/local/local_server.h"
 #include "agent/measure/recorder.h"
@@ -46,6 +48,7 @@ enum {
 
 /* A peer and what the node alone keeps of it. */
 struct node_peer {
+	struct public_key disco_before; /* its disco key before the one it has; all zero: none */
 	struct peer *peer; /* NULL: known from the map, but not used (trust says why) */
 	uint32_t id;
 	enum trust_verdict told; /* what was last said of its introduction */
@@ -103,6 +106,11 @@ struct node {
 	struct key_map by_disco, by_node; /* struct peer */
 	struct peer_env env;
 	uint64_t map_save_us, warm_save_us;
+
+	/* Our disco keys. */
+	struct disco_keys disco_keys;
+	uint64_t keys_due_us;		  /* when their age is looked at */
+	struct state_identity *next_keys; /* on its way to disk, not told yet; or NULL */
 
 	/* Reach. */
 	struct network network;
@@ -181,6 +189,15 @@ void node_warm_start(struct node *node, uint64_t now_us);
 MUST_CHECK int node_configure_tun(struct node *node, char error[static NODE_ERROR_LEN]);
 /* Until the next process configures it: applications' packets wait in their TCP. */
 void node_hold_tun(struct node *node);
+
+/* Tells the coordinator our keys, signed. */
+void node_send_keys(struct node *node);
+
+/* ---- node_keys.c ---- */
+
+/* A new disco key where the old one is a week old: on disk first, then told. */
+void node_keys_on_deadline(struct node *node, uint64_t now_us);
+void node_keys_drop(struct node *node);
 
 /* ---- node_reach.c ---- */
 

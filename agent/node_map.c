@@ -141,7 +141,7 @@ static void warn_of_overlap(struct node *node)
 	}
 }
 
-static void send_keys_for(struct node *node)
+void node_send_keys(struct node *node)
 {
 	struct control_keys keys;
 
@@ -171,8 +171,9 @@ static void on_welcome(struct node *node, const struct control_welcome *w)
 		warn_of_overlap(node);
 	}
 	sodium_memzero(&before, sizeof(before));
+	node->keys_due_us = clock_now_us();
 	if (strcmp(signed_name, w->name) != 0 || strcmp(signed_owner, w->owner) != 0)
-		send_keys_for(node);
+		node_send_keys(node);
 	if (node->map.epoch != w->epoch)
 		node->map.map.number = 0;
 	node->map.epoch = w->epoch;
@@ -288,6 +289,7 @@ static void drop_peer(struct node *node, struct node_peer *entry)
 		return;
 	const struct control_peer *info = peer_info(entry->peer);
 	unindex(&node->by_disco, &info->disco_key.key, entry->peer);
+	unindex(&node->by_disco, &entry->disco_before, entry->peer);
 	unindex(&node->by_node, &info->node_key.key, entry->peer);
 	node_commands_on_peer_gone(node, entry->peer);
 	peer_free(entry->peer);
@@ -340,7 +342,8 @@ static int update_peer(struct node *node, struct node_peer *entry, const struct 
 		return new_peer(node, entry, p, now_us);
 	}
 	if (err == 0 && !public_key_equal(&disco_before, &p->disco_key.key)) {
-		unindex(&node->by_disco, &disco_before, entry->peer);
+		unindex(&node->by_disco, &entry->disco_before, entry->peer);
+		entry->disco_before = disco_before; /* heard on, for a day */
 		err = key_map_put(&node->by_disco, &p->disco_key.key, entry->peer);
 	}
 	if (p->home_region != home_before)

@@ -223,6 +223,8 @@ void node_stop_parts(struct node *node)
 	node->link = NULL;
 	node->link_up = false;
 	node_drop_map(node);
+	node_keys_drop(node);
+	disco_keys_wipe(&node->disco_keys);
 	node_reach_stop(node);
 	relay_thread_stop(node->relay_thread);
 	node->relay_thread = NULL;
@@ -273,6 +275,7 @@ int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN])
 	node->on = true;
 	node->refused = false;
 	node->map_save_us = node->warm_save_us = US_NEVER;
+	node->keys_due_us = now_us;
 	node->link_error[0] = '\0';
 	node->link_since_unix_us = 0;
 	int err = turn_on_parts(node, error);

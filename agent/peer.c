@@ -30,7 +30,7 @@ struct peer {
 	struct control_peer info;
 	char full_name[EVENT_PEER_LEN]; /* NAME.OWNER */
 	struct engine_peer *engine;
-	struct disco_shared shared;
+	struct disco_box box;
 	struct path_peer path;
 	struct observer observer;
 	bool was_active; /* when it was last observed */
@@ -68,11 +68,15 @@ static int send_disco(struct peer *peer, const struct way *way, const struct dis
 {
 	uint8_t nonce[DISCO_NONCE_LEN], packet[DISCO_PACKET_MAX];
 	size_t len;
+	int err = 0;
 
-	randombytes_buf(nonce, sizeof(nonce));
-	int err = disco_seal(m, &peer->shared, &peer->env->disco_public, nonce, packet,
-			     sizeof(packet), &len);
-	return err != 0 ? err : send_by(peer, way, packet, len);
+	for (size_t copy = 0; err == 0 && copy < disco_box_copies(&peer->box); copy++) {
+		randombytes_buf(nonce, sizeof(nonce));
+		err = disco_box_seal(&peer->box, copy, m, nonce, packet, sizeof(packet), &len);
+		if (err == 0)
+			err = send_by(peer, way, packet, len);
+	}
+	return err;
 }
 
 /* ---- reports, from path's words to the wire's and back ---- */
@@ -361,7 +365,7 @@ int peer_new(const struct peer_env *env, const struct control_peer *info, uint64
 		return -ENOMEM;
 	peer->env = env;
 	take_info(peer, info);
-	int err = disco_shared_init(&peer->shared, env->disco_secret, &info->disco_key.key);
+	int err = disco_box_init(&peer->box, env->disco_keys, &info->disco_key.key);
 	if (err != 0)
 		goto fail;
 	err = engine_peer_add(env->engine,
@@ -381,7 +385,7 @@ int peer_new(const struct peer_env *env, const struct control_peer *info, uint64
 	*out = peer;
 	return 0;
 fail:
-	disco_shared_wipe(&peer->shared);
+	disco_box_wipe(&peer->box);
 	free(peer);
 	return err;
 }
@@ -391,7 +395,7 @@ void peer_free(struct peer *peer)
 	if (!peer)
 		return;
 	engine_peer_remove(peer->engine);
-	disco_shared_wipe(&peer->shared);
+	disco_box_wipe(&peer->box);
 	free(peer);
 }
 
@@ -412,8 +416,7 @@ int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now
 	if (!public_key_equal(&before.node_key.key, &info->node_key.key))
 		return -EKEYREJECTED;
 	if (!public_key_equal(&before.disco_key.key, &info->disco_key.key)) {
-		int err = disco_shared_init(&peer->shared, peer->env->disco_secret,
-					    &info->disco_key.key);
+		int err = disco_box_set_theirs(&peer->box, &info->disco_key.key, now_us);
 		if (err != 0)
 			return err;
 	}
@@ -427,6 +430,11 @@ int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now
 		send_initiation(peer);
 	}
 	return 0;
+}
+
+void peer_on_own_disco_key(struct peer *peer)
+{
+	disco_box_own_changed(&peer->box);
 }
 
 const struct control_peer *peer_info(const struct peer *peer)
@@ -508,7 +516,7 @@ int peer_on_disco(struct peer *peer, const uint8_t *packet, size_t len, const st
 {
 	struct path_actions actions = {.n = 0};
 	struct disco_message m;
-	int err = disco_open(packet, len, &peer->shared, &m);
+	int err = disco_box_open(&peer->box, packet, len, now_us, &m);
 
 	if (err != 0)
 		return err;

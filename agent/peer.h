@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/disco_box.h"
 #include "agent/measure/event.h"
 #include "agent/measure/timeline.h"
 #include "agent/path/path_peer.h"
@@ -24,8 +25,7 @@ struct peer;
 /* What the node lends; borrowed for every peer's life. */
 struct peer_env {
 	struct engine *engine;
-	const struct secret_key *disco_secret;
-	struct public_key disco_public;
+	const struct disco_keys *disco_keys;
 	struct public_key node_public;
 	const struct candidate_rules *rules;
 	bool relay_only;
@@ -56,6 +56,9 @@ void peer_free(struct peer *peer);
 /* The map says something new of it. Another node key is another peer: -EKEYREJECTED. */
 MUST_CHECK int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now_us);
 
+/* What peer_env.disco_keys points to was set anew. */
+void peer_on_own_disco_key(struct peer *peer);
+
 const struct control_peer *peer_info(const struct peer *peer);
 /* "name.owner", for logs. */
 const char *peer_full_name(const struct peer *peer);
@@ -65,7 +68,8 @@ bool peer_is_active(const struct peer *peer, uint64_t now_us);
 
 /* ---- events ---- */
 
-/* A disco packet whose sender is this peer's disco key. -errno of disco_open: dropped. */
+/* A disco packet whose sender is, or was, this peer's disco key. -errno of disco_box_open: dropped.
+ */
 MUST_CHECK int peer_on_disco(struct peer *peer, const uint8_t *packet, size_t len,
 			     const struct way *from, uint64_t now_us);
 void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len,
