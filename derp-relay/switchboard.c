@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "common/net/tcp.h"
+#include "common/net/socket.h"
 #include "common/net/wake.h"
 #include "derp-relay/hub.h"
 
@@ -56,7 +56,7 @@ void switchboard_free(struct switchboard *sb)
 	for (uint16_t i = 0; i < sb->seats; i++) {
 		while (switchboard_hear(sb, i, &message)) {
 			if (message.fd >= 0)
-				tcp_close(message.fd);
+				socket_close(message.fd);
 		}
 		wake_close(sb->seat[i].fd);
 		pthread_mutex_destroy(&sb->seat[i].lock);
@@ -101,7 +101,7 @@ void switchboard_tell(struct switchboard *sb, uint16_t seat, const struct messag
 
 	if (!copy) {
 		if (message->fd >= 0)
-			tcp_close(message->fd);
+			socket_close(message->fd);
 		return;
 	}
 	*copy = *message;

@@ -14,6 +14,7 @@
 #include "common/net/http.h"
 #include "common/net/loop.h"
 #include "common/net/resolve.h"
+#include "common/net/socket.h"
 #include "common/net/websocket.h"
 
 struct coordinator_link {
@@ -351,7 +352,7 @@ static bool lost_its_address(struct coordinator_link *link)
 	if (!link->ws)
 		return false;
 	local = tls_conn_local(websocket_conn(link->ws));
-	return !tcp_address_is_ours(&local.ip);
+	return !socket_address_is_ours(&local.ip);
 }
 
 /* The ops shall not be called from within: what is to be closed is closed by the timer. */

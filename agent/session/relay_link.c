@@ -11,6 +11,7 @@
 #include "common/net/dial.h"
 #include "common/net/http.h"
 #include "common/net/ring.h"
+#include "common/net/socket.h"
 #include "common/proto/derp_map.h"
 
 enum {
@@ -444,7 +445,7 @@ static bool lost_its_address(const struct relay_link *link)
 	if (!link->conn)
 		return false;
 	local = tls_conn_local(link->conn);
-	return !tcp_address_is_ours(&local.ip);
+	return !socket_address_is_ours(&local.ip);
 }
 
 void relay_link_check(struct relay_link *link, uint64_t now_us)

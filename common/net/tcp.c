@@ -1,54 +1,21 @@
 #include "common/net/tcp.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 
 #include "common/clock.h"
+#include "common/net/socket.h"
 
-enum { BACKLOG = 1024, ACCEPTS_A_ROUND = 64, USER_TIMEOUT_MS = 15 * 1000 };
+enum { ACCEPTS_A_ROUND = 64 };
 
 /* RFC 8305 section 5 recommends 250 ms between attempts and allows 100 ms to 2 s. */
 static const uint64_t default_stagger_us = 200 * 1000, default_timeout_us = 10 * US_PER_S;
-
-static void prepare(int fd)
-{
-	int on = 1;
-	unsigned timeout_ms = USER_TIMEOUT_MS;
-
-	evutil_make_socket_nonblocking(fd);
-	/* Failures cost latency only, and a socket of another kind has neither. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
-}
-
-void tcp_close(int fd)
-{
-	close(fd);
-}
-
-bool tcp_address_is_ours(const struct ip_addr *ip)
-{
-	struct endpoint at = {.ip = *ip};
-	struct sockaddr_storage addr;
-	socklen_t len = endpoint_to_sockaddr(&at, &addr);
-	int fd = socket(addr.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return true;
-	bool ours = bind(fd, (struct sockaddr *)&addr, len) == 0 || errno != EADDRNOTAVAIL;
-	close(fd);
-	return ours;
-}
 
 static struct timeval timeval_of(uint64_t us)
 {
@@ -80,7 +47,7 @@ static void end_attempt(struct attempt *a)
 	if (a->event)
 		event_free(a->event);
 	if (a->fd >= 0)
-		close(a->fd);
+		socket_close(a->fd);
 	*a = (struct attempt){.dial = a->dial, .fd = -1};
 }
 
@@ -99,18 +66,15 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
 	struct attempt *a = arg;
 	struct tcp_dial *d = a->dial;
 	struct endpoint to = d->cfg.addrs[a - d->attempts];
-	int err = 0;
-	socklen_t len = sizeof(err);
+	int err = socket_connected(fd);
 
 	(void)what;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
-		err = errno;
 	if (err == 0) {
 		a->fd = -1; /* the winner's descriptor goes to the caller */
 		finish(d, 0, fd, &to);
 		return;
 	}
-	d->last_err = -err;
+	d->last_err = err;
 	end_attempt(a);
 	d->open--;
 	/* A refusal is no reason to wait for the next address. */
@@ -120,17 +84,10 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
 static int start_attempt(struct attempt *a, const struct endpoint *to)
 {
 	struct tcp_dial *d = a->dial;
-	struct sockaddr_storage addr;
-	socklen_t len = endpoint_to_sockaddr(to, &addr);
+	int err = socket_connect(to, d->cfg.mark, &a->fd);
 
-	a->fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (a->fd < 0)
-		return -errno;
-	prepare(a->fd);
-	if (d->cfg.mark != 0)
-		(void)setsockopt(a->fd, SOL_SOCKET, SO_MARK, &d->cfg.mark, sizeof(d->cfg.mark));
-	if (connect(a->fd, (struct sockaddr *)&addr, len) != 0 && errno != EINPROGRESS)
-		return -errno;
+	if (err)
+		return err;
 	a->event = event_new(d->base, a->fd, EV_WRITE, on_connected, a);
 	return a->event && event_add(a->event, NULL) == 0 ? 0 : -ENOMEM;
 }
@@ -213,28 +170,6 @@ struct tcp_listener {
 	void *arg;
 };
 
-static int open_listener(const struct endpoint *at, int *out)
-{
-	struct sockaddr_storage addr;
-	int on = 1, off = 0;
-	bool any = ip_is_none(&at->ip);
-	socklen_t len = endpoint_to_sockaddr(at, &addr);
-	int fd = socket(addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (addr.ss_family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, any ? &off : &on, sizeof(on));
-	if (bind(fd, (struct sockaddr *)&addr, len) != 0 || listen(fd, BACKLOG) != 0) {
-		int err = -errno;
-		close(fd);
-		return err;
-	}
-	*out = fd;
-	return 0;
-}
-
 int tcp_listen(const char *addr, int *fd, char error[static TCP_ERROR_LEN])
 {
 	const uint8_t any_v4[4] = {0};
@@ -245,10 +180,10 @@ int tcp_listen(const char *addr, int *fd, char error[static TCP_ERROR_LEN])
 			 addr);
 		return -EINVAL;
 	}
-	int err = open_listener(&at, fd);
+	int err = socket_listen(&at, fd);
 	if (err == -EAFNOSUPPORT && ip_is_none(&at.ip)) { /* a kernel without IPv6 */
 		at.ip = ip_from_v4(any_v4);
-		err = open_listener(&at, fd);
+		err = socket_listen(&at, fd);
 	}
 	if (err)
 		snprintf(error, TCP_ERROR_LEN, "cannot listen on %.64s: %s", addr, strerror(-err));
@@ -257,7 +192,7 @@ int tcp_listen(const char *addr, int *fd, char error[static TCP_ERROR_LEN])
 
 static bool out_of_descriptors(int err)
 {
-	return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
+	return err == -EMFILE || err == -ENFILE || err == -ENOBUFS || err == -ENOMEM;
 }
 
 static void on_acceptable(evutil_socket_t listening, short what, void *arg)
@@ -266,24 +201,17 @@ static void on_acceptable(evutil_socket_t listening, short what, void *arg)
 
 	(void)what;
 	for (unsigned i = 0; i < ACCEPTS_A_ROUND; i++) {
-		struct sockaddr_storage addr;
-		struct endpoint from = {0};
-		socklen_t len = sizeof(addr);
-		int fd = accept4(listening, (struct sockaddr *)&addr, &len,
-				 SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct endpoint from;
+		int fd;
+		int err = socket_accept(listening, &fd, &from);
 
-		if (fd < 0 && out_of_descriptors(errno)) {
+		if (out_of_descriptors(err)) {
 			struct timeval wait = timeval_of(100 * 1000);
 			event_del(l->event);
 			event_add(l->resume, &wait);
 		}
-		if (fd < 0)
+		if (err)
 			return;
-		if (endpoint_from_sockaddr((struct sockaddr *)&addr, &from) != 0) {
-			close(fd);
-			continue;
-		}
-		prepare(fd);
 		l->accepted(l->arg, fd, &from);
 	}
 }
@@ -332,18 +260,11 @@ void tcp_listener_free(struct tcp_listener *l)
 		return;
 	event_free(l->event);
 	event_free(l->resume);
-	close(l->fd);
+	socket_close(l->fd);
 	free(l);
 }
 
 uint16_t tcp_listener_port(const struct tcp_listener *l)
 {
-	struct sockaddr_storage addr;
-	socklen_t len = sizeof(addr);
-	struct endpoint at = {0};
-
-	if (getsockname(l->fd, (struct sockaddr *)&addr, &len) != 0 ||
-	    endpoint_from_sockaddr((struct sockaddr *)&addr, &at) != 0)
-		return 0;
-	return at.port;
+	return socket_local(l->fd).port;
 }

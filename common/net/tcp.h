@@ -1,8 +1,7 @@
 /*
  * tcp: outgoing connections raced over several addresses, and listening sockets.
  *
- * All descriptors are non-blocking and close-on-exec, with TCP_NODELAY and a TCP_USER_TIMEOUT, so
- * that a dead peer is noticed by data that nobody acknowledges.
+ * What a descriptor is like says socket.h, which this drives.
  */
 #ifndef WARREN_TCP_H
 #define WARREN_TCP_H
@@ -53,11 +52,5 @@ tcp_listener_from_fd(struct event_base *base, int fd,
 void tcp_listener_free(struct tcp_listener *l);
 /* The port it got, where 0 was asked for. */
 uint16_t tcp_listener_port(const struct tcp_listener *l);
-
-/* Whether this machine (still) has the address: a connection from another one is dead. */
-bool tcp_address_is_ours(const struct ip_addr *ip);
-
-/* Closes a connection that no tls_conn owns yet. */
-void tcp_close(int fd);
 
 #endif

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 #include <openssl/err.h>
@@ -13,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/net/byte_queue.h"
+#include "common/net/socket.h"
 #include "common/net/tls_internal.h"
 
 enum {
@@ -365,13 +365,10 @@ static void handshake(struct tls_conn *c)
 
 static void on_connected(struct tls_conn *c)
 {
-	int err = 0;
-	socklen_t len = sizeof(err);
+	int err = socket_connected(c->fd);
 
-	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len) != 0)
-		err = errno;
 	if (err != 0) {
-		doom(c, strerror(err));
+		doom(c, strerror(-err));
 		return;
 	}
 	if (!c->ssl) {
@@ -566,7 +563,7 @@ void tls_conn_free(struct tls_conn *c)
 		SSL_free(c->ssl);
 		ERR_clear_error();
 	}
-	close(c->fd);
+	socket_close(c->fd);
 	byte_queue_wipe(&c->out);
 	byte_queue_wipe(&c->unread);
 	free(c);
@@ -605,26 +602,12 @@ uint64_t tls_conn_acked_us(const struct tls_conn *c, uint64_t now_us)
 
 struct endpoint tls_conn_peer(const struct tls_conn *c)
 {
-	struct sockaddr_storage addr;
-	socklen_t len = sizeof(addr);
-	struct endpoint at = {0};
-
-	if (getpeername(c->fd, (struct sockaddr *)&addr, &len) != 0 ||
-	    endpoint_from_sockaddr((struct sockaddr *)&addr, &at) != 0)
-		return (struct endpoint){0};
-	return at;
+	return socket_remote(c->fd);
 }
 
 struct endpoint tls_conn_local(const struct tls_conn *c)
 {
-	struct sockaddr_storage addr;
-	socklen_t len = sizeof(addr);
-	struct endpoint at = {0};
-
-	if (getsockname(c->fd, (struct sockaddr *)&addr, &len) != 0 ||
-	    endpoint_from_sockaddr((struct sockaddr *)&addr, &at) != 0)
-		return (struct endpoint){0};
-	return at;
+	return socket_local(c->fd);
 }
 
 int tls_conn_peer_spki(const struct tls_conn *c, uint8_t out[static TLS_HASH_LEN])
