@@ -36,12 +36,12 @@ void host_free(struct host *h)
 {
 	if (!h)
 		return;
+	stream_free_stack(h);
+	datagram_on_death(h);
 	for (size_t i = 0; i < h->n_nics; i++) {
 		forget_addresses(h->nics[i]);
 		free(h->nics[i]);
 	}
-	stream_free_stack(h);
-	datagram_on_death(h);
 	table_wipe(&h->datagram_ports);
 	free(h);
 }

@@ -31,9 +31,10 @@ enum packet_stage {
 enum { PACKET_SMALL_BYTES = 256, PACKET_DATA_MAX = 2048, PACKET_HOPS_MAX = 24 };
 enum { IPV4_HEADER = 20, IPV6_HEADER = 40, UDP_HEADER = 8, TCP_HEADER = 32 };
 
-enum { SEGMENT_SYN = 1, SEGMENT_ACK = 2, SEGMENT_FIN = 4, SEGMENT_RST = 8, SEGMENT_URGENT = 16 };
+enum { SEGMENT_SYN = 1, SEGMENT_ACK = 2, SEGMENT_FIN = 4, SEGMENT_RST = 8 };
 
-struct segment { /* sequence numbers as TCP's, but of 64 bits from 0 on */
+struct segment {     /* sequence numbers as TCP's, but of 64 bits from 0 on */
+	uint64_t id; /* the connection's */
 	uint64_t seq, ack;
 	uint32_t window;
 	uint8_t flags;

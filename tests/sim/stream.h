@@ -6,7 +6,7 @@
  * NATs map them, a cut stalls them; whatever ends a connection in the field ends it here for the
  * same reason: data unacknowledged for STREAM_USER_TIMEOUT_US (as common/net/tcp.c asks the
  *kernel), the other host restarted or the NAT gave another port (RST), nobody listens (refused), a
- *dial unanswered for 130 s.
+ *dial unanswered for 127 s.
  *
  *	DIALLING --SYN-ACK--> OPEN --close--> (the kernel delivers the rest, then FIN)
  *	DIALLING --RST, no answer--> ENDED      OPEN --RST, timeout--> ENDED
@@ -67,6 +67,9 @@ ssize_t stream_receive(struct stream *s, void *data, size_t cap);
 void stream_end(struct stream *s);
 /* From here on the bytes sent stand for ciphertext (kernel_tls): taps are told so. */
 void stream_set_sealed(struct stream *s, bool is_sealed);
+/* TCP_NOTSENT_LOWAT: bytes are taken only while fewer than this wait to be sent for the first time;
+ * on_event comes when they fall below. 0: no bound. */
+void stream_set_not_sent_max(struct stream *s, size_t bytes);
 
 /* ---- questions ---- */
 

@@ -1,0 +1,563 @@
+/*
+ * connection: the kernel's half of TCP: segments, acknowledgements, retransmission (RFC 6298, RFC
+ * 5681, NewReno's partial acknowledgements of RFC 6582), windows, the end.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "tests/sim/stream_inside.h"
+#include "tests/sim/trace.h"
+
+enum { EARLY_MAX = 256, SYN_TRIES = 6, FIRST_SEGMENTS = 10, REPEATS = 3 };
+
+static const uint64_t first_rto_us = 1000 * 1000, rto_min_us = 200 * 1000,
+		      rto_max_us = 120ull * US_PER_S, orphan_us = 60ull * US_PER_S;
+
+/* ---- segments out ---- */
+
+static uint32_t own_window(const struct stream *s)
+{
+	size_t held = byte_queue_len(&s->in);
+
+	return held < STREAM_BUFFER_BYTES ? (uint32_t)(STREAM_BUFFER_BYTES - held) : 0;
+}
+
+/* The interface that has the connection's address: with any other the network would drop it. */
+static struct nic *nic_of(const struct host *h, const struct ip_addr *local)
+{
+	for (size_t i = 0; i < h->n_nics; i++) {
+		struct nic *n = h->nics[i];
+		if (n->is_up && n->realm && (ip_equal(&n->v4, local) || ip_equal(&n->v6, local)))
+			return n;
+	}
+	return NULL;
+}
+
+static void trace_segment(const struct packet *p, const struct host *h)
+{
+	char from[ENDPOINT_TEXT_LEN], to[ENDPOINT_TEXT_LEN];
+	const struct segment *g = &p->segment;
+
+	endpoint_str(&p->from, from);
+	endpoint_str(&p->to, to);
+	trace_line("tcp", "%s: %s -> %s%s%s%s%s seq=%llu ack=%llu %u bytes", h->name, from, to,
+		   g->flags & SEGMENT_SYN ? " syn" : "", g->flags & SEGMENT_ACK ? " ack" : "",
+		   g->flags & SEGMENT_FIN ? " fin" : "", g->flags & SEGMENT_RST ? " rst" : "",
+		   (unsigned long long)g->seq, (unsigned long long)g->ack, p->len);
+}
+
+static void send_packet(struct host *h, struct packet *p, bool is_sealed)
+{
+	struct nic *nic = nic_of(h, &p->from.ip);
+
+	if (!nic || h->is_off || h->is_asleep) {
+		packet_free(p);
+		return;
+	}
+	internet_of_world()->counters.tcp_sent++;
+	if (trace_is_on())
+		trace_segment(p, h);
+	internet_show_taps(p, h, is_sealed);
+	packet_send(p, nic);
+}
+
+static void send_segment(struct stream *s, uint8_t flags, uint64_t seq, size_t len)
+{
+	struct packet *p = packet_new(WIRE_TCP, len);
+
+	p->from = s->local;
+	p->to = s->remote;
+	s->told_window = own_window(s);
+	p->segment = (struct segment){.id = s->id,
+				      .seq = seq,
+				      .ack = s->expected,
+				      .window = s->told_window,
+				      .flags = flags};
+	if (len > 0)
+		memcpy(p->data, byte_queue_front(&s->out) + (seq - s->una), len);
+	if (flags & SEGMENT_ACK)
+		s->owes_ack = false;
+	send_packet(s->host, p, s->is_sealed);
+}
+
+void connection_refuse(struct host *h, const struct packet *p)
+{
+	if (p->segment.flags & SEGMENT_RST)
+		return;
+	struct packet *answer = packet_new(WIRE_TCP, 0);
+	answer->from = p->to;
+	answer->to = p->from;
+	answer->segment = (struct segment){.id = p->segment.id, .flags = SEGMENT_RST};
+	send_packet(h, answer, false);
+}
+
+/* ---- the clock of retransmission ---- */
+
+static uint64_t end_of_out(const struct stream *s)
+{
+	return s->una + byte_queue_len(&s->out);
+}
+
+/* The FIN is at end_of_out: una passes it once it is acknowledged. */
+static bool is_all_acked(const struct stream *s)
+{
+	return s->una == s->next && byte_queue_len(&s->out) == 0;
+}
+
+/* The kernel's timers stand still while its host sleeps. */
+static void set_resend(struct stream *s, uint64_t delay_us)
+{
+	struct world_place previous = world_enter_place(
+		(struct world_place){.host = s->host, .incarnation = WORLD_KERNEL});
+
+	world_event_set_awake(&s->resend, delay_us);
+	world_leave(previous);
+}
+
+static void start_waiting(struct stream *s)
+{
+	if (s->waiting_since_us == 0)
+		s->waiting_since_us = host_awake_us(s->host);
+	if (!world_event_is_set(&s->resend))
+		set_resend(s, s->rto_us);
+}
+
+/* RFC 6298 section 2. */
+static void take_sample(struct stream *s, uint64_t ack)
+{
+	if (s->sample_us == 0 || ack < s->sample_seq)
+		return;
+	uint64_t rtt_us = world_now_us() - s->sample_us;
+	uint64_t off_us = rtt_us > s->rtt_us ? rtt_us - s->rtt_us : s->rtt_us - rtt_us;
+	s->rtt_var_us = s->rtt_us == 0 ? rtt_us / 2 : (3 * s->rtt_var_us + off_us) / 4;
+	s->rtt_us = s->rtt_us == 0 ? rtt_us : (7 * s->rtt_us + rtt_us) / 8;
+	s->sample_us = 0;
+}
+
+static uint64_t fresh_rto(const struct stream *s)
+{
+	uint64_t rto_us = s->rtt_us == 0 ? first_rto_us : s->rtt_us + 4 * s->rtt_var_us;
+
+	return rto_us < rto_min_us ? rto_min_us : rto_us;
+}
+
+/* ---- data out ---- */
+
+static bool is_fin_due(const struct stream *s)
+{
+	return s->is_ended && s->next == end_of_out(s);
+}
+
+static void send_data(struct stream *s, size_t len)
+{
+	bool is_fresh = s->next >= s->highest;
+
+	if (is_fresh && s->sample_us == 0) {
+		s->sample_us = world_now_us();
+		s->sample_seq = s->next + len;
+	}
+	send_segment(s, SEGMENT_ACK, s->next, len);
+	s->next += len;
+	if (s->next > s->highest)
+		s->highest = s->next;
+	start_waiting(s);
+}
+
+void connection_push(struct stream *s)
+{
+	if (s->state != STREAM_OPEN)
+		return;
+	for (;;) {
+		size_t window =
+			s->congestion_bytes < s->peer_window ? s->congestion_bytes : s->peer_window;
+		uint64_t limit = s->una + window, end = end_of_out(s);
+		if (s->next >= end || s->next >= limit)
+			break;
+		uint64_t len = (end < limit ? end : limit) - s->next;
+		send_data(s, len < STREAM_SEGMENT_BYTES ? (size_t)len : STREAM_SEGMENT_BYTES);
+	}
+	if (is_fin_due(s)) {
+		send_segment(s, SEGMENT_ACK | SEGMENT_FIN, s->next++, 0);
+		if (s->next > s->highest)
+			s->highest = s->next;
+		start_waiting(s);
+	}
+	/* A closed window is probed by the timer. */
+	if (s->next == s->una && byte_queue_len(&s->out) > 0)
+		start_waiting(s);
+}
+
+static void send_first_again(struct stream *s)
+{
+	size_t len = byte_queue_len(&s->out);
+
+	s->sample_us = 0;
+	if (len > STREAM_SEGMENT_BYTES)
+		len = STREAM_SEGMENT_BYTES;
+	if (len == 0 && s->is_ended)
+		send_segment(s, SEGMENT_ACK | SEGMENT_FIN, s->una, 0);
+	else
+		send_segment(s, SEGMENT_ACK, s->una, len);
+}
+
+/* ---- timeouts ---- */
+
+static bool has_waited_too_long(const struct stream *s)
+{
+	if (s->state != STREAM_OPEN)
+		return s->tries >= SYN_TRIES;
+	return s->waiting_since_us != 0 &&
+	       host_awake_us(s->host) - s->waiting_since_us >= STREAM_USER_TIMEOUT_US;
+}
+
+static void send_again(struct stream *s)
+{
+	switch (s->state) {
+	case STREAM_DIALLING:
+		send_segment(s, SEGMENT_SYN, 0, 0);
+		break;
+	case STREAM_ACCEPTING:
+		send_segment(s, SEGMENT_SYN | SEGMENT_ACK, 0, 0);
+		break;
+	case STREAM_OPEN:
+		s->congestion_bytes = STREAM_SEGMENT_BYTES;
+		s->slow_start_until = (size_t)(s->next - s->una) / 2;
+		s->recover = s->highest;
+		send_first_again(s);
+		s->next = byte_queue_len(&s->out) < STREAM_SEGMENT_BYTES
+				  ? end_of_out(s)
+				  : s->una + STREAM_SEGMENT_BYTES;
+		if (is_fin_due(s) && byte_queue_len(&s->out) == 0)
+			s->next++;
+		break;
+	case STREAM_DEAD:
+		break;
+	}
+}
+
+/* The next resend, or the moment that ends the connection if that comes first. */
+static void back_off(struct stream *s)
+{
+	uint64_t delay_us = s->rto_us = s->rto_us * 2 < rto_max_us ? s->rto_us * 2 : rto_max_us;
+
+	if (s->waiting_since_us != 0) {
+		uint64_t end_us = s->waiting_since_us + STREAM_USER_TIMEOUT_US;
+		uint64_t now_us = host_awake_us(s->host);
+		uint64_t left_us = end_us > now_us ? end_us - now_us : 0;
+		delay_us = delay_us < left_us ? delay_us : left_us;
+	}
+	set_resend(s, delay_us);
+}
+
+static void on_resend(void *arg)
+{
+	struct stream *s = arg;
+
+	if (s->state == STREAM_OPEN && is_all_acked(s)) {
+		/* Nobody owns it, and the other side never ended: FIN-WAIT-2 is over. */
+		connection_die(s, 0);
+		stream_settle(s);
+		return;
+	}
+	if (has_waited_too_long(s)) {
+		TRACE("tcp", "%s: %s times out", s->host->name,
+		      s->state == STREAM_DIALLING ? "a dial" : "a connection");
+		connection_die(s, -ETIMEDOUT);
+		stream_tell(s);
+		return;
+	}
+	s->tries++;
+	s->sample_us = 0; /* Karn: what is sent twice measures nothing */
+	send_again(s);
+	back_off(s);
+}
+
+/* ---- the end ---- */
+
+static void forget(struct stream *s)
+{
+	struct table_key key = stream_key(s->local.port, &s->remote);
+	struct packet *p;
+
+	s->state = STREAM_DEAD;
+	world_event_cancel(&s->resend);
+	table_remove(&s->host->streams->connections, &key);
+	byte_queue_wipe(&s->out);
+	while ((p = s->early)) {
+		s->early = p->next;
+		packet_free(p);
+	}
+}
+
+void connection_die(struct stream *s, int err)
+{
+	if (s->state == STREAM_DEAD)
+		return;
+	if (s->err == 0)
+		s->err = err;
+	forget(s);
+}
+
+void connection_reset(struct stream *s)
+{
+	if (s->state == STREAM_DEAD)
+		return;
+	send_segment(s, SEGMENT_RST, s->next, 0);
+	connection_die(s, -ECONNABORTED);
+}
+
+void connection_orphan(struct stream *s)
+{
+	if (s->state == STREAM_OPEN && is_all_acked(s))
+		set_resend(s, orphan_us);
+}
+
+/* Both sides have ended and both ends are acknowledged. */
+static bool is_over(const struct stream *s)
+{
+	return s->state == STREAM_OPEN && s->is_ended && s->has_peer_end && is_all_acked(s) &&
+	       !s->owes_ack;
+}
+
+/* ---- segments in ---- */
+
+static void grow_congestion(struct stream *s, uint64_t acked)
+{
+	if (s->congestion_bytes < s->slow_start_until)
+		s->congestion_bytes += (size_t)acked;
+	else
+		s->congestion_bytes +=
+			STREAM_SEGMENT_BYTES * STREAM_SEGMENT_BYTES / s->congestion_bytes + 1;
+	if (s->congestion_bytes > STREAM_BUFFER_BYTES)
+		s->congestion_bytes = STREAM_BUFFER_BYTES;
+}
+
+static void on_progress(struct stream *s, uint64_t ack)
+{
+	uint64_t acked = ack - s->una, data = byte_queue_len(&s->out);
+
+	take_sample(s, ack);
+	byte_queue_take(&s->out, (size_t)(acked < data ? acked : data));
+	s->una = ack;
+	if (s->next < ack)
+		s->next = ack;
+	s->repeats = 0;
+	s->tries = 0;
+	s->waiting_since_us = 0;
+	s->rto_us = fresh_rto(s);
+	world_event_cancel(&s->resend);
+	if (ack < s->recover && s->next > ack)
+		send_first_again(s); /* a partial acknowledgement: the next hole */
+	else
+		grow_congestion(s, acked);
+	if (!is_all_acked(s))
+		start_waiting(s);
+	else if (!s->has_owner)
+		connection_orphan(s);
+}
+
+static void on_repeated_ack(struct stream *s)
+{
+	if (++s->repeats != REPEATS || s->una < s->recover)
+		return;
+	s->recover = s->highest;
+	s->slow_start_until = (size_t)(s->next - s->una) / 2;
+	s->congestion_bytes = s->slow_start_until > 2 * STREAM_SEGMENT_BYTES
+				      ? s->slow_start_until
+				      : 2 * STREAM_SEGMENT_BYTES;
+	send_first_again(s);
+}
+
+static void on_ack(struct stream *s, const struct packet *p)
+{
+	const struct segment *g = &p->segment;
+	bool is_repeated = g->ack == s->una && p->len == 0 && g->window == s->peer_window &&
+			   !is_all_acked(s) && !(g->flags & (SEGMENT_SYN | SEGMENT_FIN));
+
+	s->peer_window = g->window;
+	if (g->ack > s->una && g->ack <= s->highest)
+		on_progress(s, g->ack);
+	else if (is_repeated && g->window > 0)
+		on_repeated_ack(s);
+	if (g->window == 0 && s->waiting_since_us != 0) {
+		/* It lives and has no room: what was sent into a closed window was a probe. */
+		s->waiting_since_us = host_awake_us(s->host);
+		s->next = s->una;
+	}
+}
+
+/* Takes what continues the stream. False: it does not, or not yet. */
+static bool take_in_order(struct stream *s, const struct packet *p)
+{
+	const struct segment *g = &p->segment;
+	uint64_t end = g->seq + p->len;
+
+	if (g->seq > s->expected)
+		return false;
+	if (end > s->expected && end - s->expected <= own_window(s)) {
+		size_t skip = (size_t)(s->expected - g->seq);
+		byte_queue_append(&s->in, p->data + skip, p->len - skip);
+		s->expected = end;
+	}
+	if ((g->flags & SEGMENT_FIN) && s->expected == end) {
+		s->has_peer_end = true;
+		s->expected++;
+	}
+	return true;
+}
+
+static void keep_early(struct stream *s, struct packet *p)
+{
+	struct packet **at = &s->early;
+
+	if (s->early_count == EARLY_MAX) {
+		packet_free(p);
+		return;
+	}
+	while (*at && (*at)->segment.seq < p->segment.seq)
+		at = &(*at)->next;
+	p->next = *at;
+	*at = p;
+	s->early_count++;
+}
+
+/* Takes the packet over. */
+static void on_data(struct stream *s, struct packet *p)
+{
+	bool has_content = p->len > 0 || (p->segment.flags & SEGMENT_FIN);
+
+	if (has_content || (p->segment.flags & SEGMENT_SYN))
+		s->owes_ack = true;
+	if (!has_content) {
+		packet_free(p);
+		return;
+	}
+	if (!take_in_order(s, p)) {
+		keep_early(s, p);
+		return;
+	}
+	packet_free(p);
+	while (s->early && s->early->segment.seq <= s->expected) {
+		struct packet *next = s->early;
+		s->early = next->next;
+		s->early_count--;
+		take_in_order(s, next);
+		packet_free(next);
+	}
+}
+
+static void open_connection(struct stream *s, const struct packet *p)
+{
+	s->state = STREAM_OPEN;
+	s->tries = 0;
+	s->waiting_since_us = 0;
+	s->peer_window = p->segment.window;
+	s->congestion_bytes = FIRST_SEGMENTS * STREAM_SEGMENT_BYTES;
+	s->slow_start_until = STREAM_BUFFER_BYTES;
+	world_event_cancel(&s->resend);
+	take_sample(s, 0);
+	s->rto_us = fresh_rto(s);
+}
+
+static void on_reset(struct stream *s)
+{
+	bool was_dialling = s->state == STREAM_DIALLING;
+
+	TRACE("tcp", "%s: a connection is reset", s->host->name);
+	connection_die(s, was_dialling ? -ECONNREFUSED : -ECONNRESET);
+	stream_tell(s);
+}
+
+/* True once the connection is open and the segment is to be looked at. */
+static bool pass_handshake(struct stream *s, const struct packet *p)
+{
+	uint8_t flags = p->segment.flags;
+
+	switch (s->state) {
+	case STREAM_DIALLING:
+		if (flags != (SEGMENT_SYN | SEGMENT_ACK))
+			return false;
+		open_connection(s, p);
+		return true;
+	case STREAM_ACCEPTING:
+		if (flags & SEGMENT_SYN) {
+			send_segment(s, SEGMENT_SYN | SEGMENT_ACK, 0, 0);
+			return false;
+		}
+		open_connection(s, p);
+		stream_hand_over(s);
+		return s->state == STREAM_OPEN;
+	case STREAM_OPEN:
+		return true;
+	case STREAM_DEAD:
+		break;
+	}
+	return false;
+}
+
+void connection_on_segment(struct stream *s, struct packet *p)
+{
+	uint64_t expected = s->expected, una = s->una, highest = s->highest;
+	enum stream_state state = s->state;
+
+	s->in_use++;
+	if (p->segment.flags & SEGMENT_RST) {
+		packet_free(p);
+		on_reset(s);
+	} else if (!pass_handshake(s, p)) {
+		packet_free(p);
+	} else {
+		on_ack(s, p);
+		on_data(s, p);
+		/* Nobody will read it. */
+		if (!s->has_owner && s->expected > expected + (s->has_peer_end ? 1 : 0))
+			connection_reset(s);
+		connection_push(s);
+		if (s->expected != expected || s->una != una || s->highest != highest ||
+		    s->state != state)
+			stream_tell(s);
+		if (s->owes_ack && s->state == STREAM_OPEN)
+			send_segment(s, SEGMENT_ACK, s->next, 0);
+		if (is_over(s))
+			connection_die(s, 0);
+	}
+	s->in_use--;
+	stream_settle(s);
+}
+
+/* ---- beginnings, and the owner's doings ---- */
+
+static void start(struct stream *s)
+{
+	world_event_init(&s->resend, on_resend, s);
+	s->rto_us = first_rto_us;
+	s->sample_us = world_now_us();
+	s->sample_seq = 0;
+	send_again(s);
+	set_resend(s, s->rto_us);
+}
+
+void connection_dial(struct stream *s)
+{
+	s->state = STREAM_DIALLING;
+	start(s);
+}
+
+void connection_accept(struct stream *s)
+{
+	s->state = STREAM_ACCEPTING;
+	start(s);
+}
+
+void connection_on_read(struct stream *s)
+{
+	uint32_t window = own_window(s);
+
+	/* A window that grew by half its size, or from next to nothing, is news (RFC 1122
+	 * section 4.2.3.3). */
+	bool is_news =
+		window >= s->told_window + STREAM_BUFFER_BYTES / 2 ||
+		(s->told_window < 2 * STREAM_SEGMENT_BYTES && window >= 2 * STREAM_SEGMENT_BYTES);
+	if (is_news && s->state == STREAM_OPEN && !s->has_peer_end)
+		send_segment(s, SEGMENT_ACK, s->next, 0);
+}
