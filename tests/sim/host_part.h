@@ -10,6 +10,7 @@ struct host;
 enum host_part {
 	HOST_DISK,
 	HOST_TUN,
+	HOST_UDP,
 	HOST_SIGNALS,
 	HOST_LOCAL,
 	HOST_SAVER,

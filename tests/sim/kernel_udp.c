@@ -1,16 +1,38 @@
 /* udp.h for simulated hosts: a lane's two sockets over datagram.h. No GSO, no GRO. */
-#include "agent/tunnel/udp.h"
+#include "tests/sim/kernel_udp.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "agent/tunnel/udp.h"
 #include "tests/sim/datagram.h"
 #include "tests/sim/descriptor.h"
+#include "tests/sim/host_part.h"
+#include "tests/sim/world.h"
 
 struct outer_socket {
 	struct datagram_socket *socket;
+	struct kernel_udp_counters *counters; /* the host's */
 	int fd;
 };
+
+static struct kernel_udp_counters *counters_of(struct host *host)
+{
+	struct kernel_udp_counters *c = host_part(host, HOST_UDP);
+
+	if (c)
+		return c;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		abort();
+	host_set_part(host, HOST_UDP, c, free);
+	return c;
+}
+
+const struct kernel_udp_counters *kernel_udp_counters(struct host *host)
+{
+	return counters_of(host);
+}
 
 static void on_arrival(void *arg, struct datagram_socket *socket)
 {
@@ -31,6 +53,7 @@ static int open_one(enum datagram_family family, uint16_t port, int *fd)
 		free(s);
 		return err;
 	}
+	s->counters = counters_of(world_here());
 	*fd = s->fd = descriptor_new(DESCRIPTOR_UDP, s);
 	return 0;
 }
@@ -93,9 +116,15 @@ int udp_set_fwmark(const struct udp *udp, uint32_t fwmark)
 
 int udp_send(const struct udp *udp, const struct endpoint *to, const void *buf, size_t len)
 {
-	struct datagram_socket *s = socket_of(ip_is_v4(&to->ip) ? udp->fd4 : udp->fd6);
+	int fd = ip_is_v4(&to->ip) ? udp->fd4 : udp->fd6;
+	struct outer_socket *s = descriptor_object(fd, DESCRIPTOR_UDP);
+	int err = s ? datagram_send(s->socket, to, buf, len) : -EAFNOSUPPORT;
 
-	return s ? datagram_send(s, to, buf, len) : -EAFNOSUPPORT;
+	if (!err) {
+		s->counters->datagrams++;
+		s->counters->bytes += len;
+	}
+	return err;
 }
 
 int udp_send_run(struct udp *udp, const struct endpoint *to, const uint8_t *buf, size_t len,
