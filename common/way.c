@@ -17,6 +17,14 @@ bool way_equal(const struct way *a, const struct way *b)
 	return false;
 }
 
+bool way_among(const struct way *ways, size_t n, const struct way *way)
+{
+	for (size_t i = 0; i < n; i++)
+		if (way_equal(&ways[i], way))
+			return true;
+	return false;
+}
+
 void way_str(const struct way *way, char out[static WAY_TEXT_LEN])
 {
 	char addr[ENDPOINT_TEXT_LEN];

@@ -38,6 +38,7 @@ static inline struct way way_relay(uint32_t region)
 enum { WAY_TEXT_LEN = ENDPOINT_TEXT_LEN + 8 };
 
 bool way_equal(const struct way *a, const struct way *b);
+bool way_among(const struct way *ways, size_t n, const struct way *way);
 /* "direct 203.0.113.20:41641", "relay 1" or "none". */
 void way_str(const struct way *way, char out[static WAY_TEXT_LEN]);
 

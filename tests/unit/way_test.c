@@ -27,3 +27,13 @@ TEST(ways_are_equal_by_what_their_kind_uses)
 	b.region = 2;
 	CHECK(!way_equal(&a, &b) && !way_equal(&a, &none) && way_equal(&none, &none));
 }
+
+TEST(finds_a_way_among_others)
+{
+	const struct way ways[] = {way_relay(1), way_relay(2), way_relay(3)};
+	const struct way second = way_relay(2), third = way_relay(3);
+
+	CHECK(way_among(ways, 3, &second));
+	CHECK(way_among(ways, 3, &third) && !way_among(ways, 2, &third));
+	CHECK(!way_among(ways, 0, &second));
+}

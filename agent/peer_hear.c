@@ -1,0 +1,167 @@
+/*
+ * peer_hear: what comes from a peer and is main's: disco, and handshakes that the engine passes on.
+ */
+#include "agent/peer_inside.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+/* WireGuard renews a keypair after 120 s, or where 15 s brought no answer. Who shakes hands sooner
+ * has lost its keys; in the first seconds both ends may, each having begun. */
+static const uint64_t renewal_us = 120 * US_PER_S, no_answer_us = 15 * US_PER_S;
+static const uint64_t both_began_us = 5 * US_PER_S;
+
+static struct path_report report_from_wire(const struct disco_report *report,
+					   const struct way *from)
+{
+	enum disco_way way = peer_disco_way(from);
+
+	return (struct path_report){
+		.serial = report->serial,
+		.number = report->probe,
+		.heard = report->heard_probe,
+		.data_sent = report->data_sent[way],
+		.data_heard = report->data_heard[way],
+	};
+}
+
+/* ---- disco ---- */
+
+static void on_ping(struct peer *peer, const struct disco_ping *ping, const struct way *from,
+		    uint64_t now_us, struct path_actions *actions)
+{
+	struct path_report report = report_from_wire(&ping->report, from);
+
+	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
+			  actions);
+}
+
+static void on_pong(struct peer *peer, const struct disco_pong *pong, const struct way *from,
+		    uint64_t now_us, struct path_actions *actions)
+{
+	struct path_report report = report_from_wire(&pong->report, from);
+	struct path_pong proved = path_peer_on_pong(
+		&peer->path, from, pong->txid, pong->has_report ? &report : NULL, now_us, actions);
+
+	if (!proved.matched)
+		return;
+	if (peer_is_in_use(peer, &proved.way))
+		observer_on_pong(&peer->observer, &proved);
+	peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);
+}
+
+static void on_notice(struct peer *peer, const struct disco_notice *notice, uint64_t now_us,
+		      struct path_actions *actions)
+{
+	enum way_kind about = notice->way == DISCO_WAY_RELAY ? WAY_RELAY : WAY_DIRECT;
+
+	switch (notice->reason) {
+	case DISCO_LEAVING:
+		observer_on_cause(&peer->observer, CODE_PEER_LEFT, now_us);
+		path_peer_on_notice(&peer->path, PATH_LEAVING, about, notice->serial, now_us,
+				    actions);
+		break;
+	case DISCO_RESTARTING:
+		observer_on_cause(&peer->observer, CODE_PEER_RESTARTED, now_us);
+		path_peer_on_notice(&peer->path, PATH_RESTARTING, about, notice->serial, now_us,
+				    actions);
+		break;
+	case DISCO_NOT_HEARING:
+		observer_on_peer_saw(&peer->observer);
+		path_peer_on_notice(&peer->path, PATH_NOT_HEARING, about, notice->serial, now_us,
+				    actions);
+		break;
+	}
+}
+
+int peer_on_disco(struct peer *peer, const uint8_t *packet, size_t len, const struct way *from,
+		  uint64_t now_us)
+{
+	struct path_actions actions = {.n = 0};
+	struct disco_message m;
+	int err = disco_box_open(&peer->box, packet, len, now_us, &m);
+
+	if (err != 0)
+		return err;
+	switch (m.type) {
+	case DISCO_PING:
+		on_ping(peer, &m.ping, from, now_us, &actions);
+		break;
+	case DISCO_PONG:
+		on_pong(peer, &m.pong, from, now_us, &actions);
+		break;
+	case DISCO_CALL_ME_MAYBE:
+		if (from->kind != WAY_RELAY)
+			return -EPROTO;
+		path_peer_on_call_me_maybe(&peer->path, m.call_me_maybe.endpoints,
+					   m.call_me_maybe.n, now_us, &actions);
+		break;
+	case DISCO_NOTICE:
+		on_notice(peer, &m.notice, now_us, &actions);
+		break;
+	}
+	peer_carry_out(peer, &actions, now_us);
+	return 0;
+}
+
+/* ---- handshakes ---- */
+
+/* A handshake packet of the peer, which authenticates itself, came by this way. */
+static void on_heard(struct peer *peer, const struct way *from, uint64_t now_us)
+{
+	struct path_actions actions = {.n = 0};
+
+	path_peer_on_heard(&peer->path, from, now_us, &actions);
+	peer_carry_out(peer, &actions, now_us);
+}
+
+static bool has_lost_its_keys(const struct peer *peer, uint64_t now_us)
+{
+	uint64_t heard_us = path_peer_proof(&peer->path).heard_us, unix_us = clock_unix_us();
+	struct engine_peer_stats stats;
+
+	engine_peer_stats(peer->engine, &stats);
+	uint64_t shook_unix_us = stats.last_handshake_unix_us;
+	uint64_t age_us =
+		shook_unix_us != 0 && unix_us > shook_unix_us ? unix_us - shook_unix_us : 0;
+	return age_us > both_began_us && age_us < renewal_us && heard_us != 0 &&
+	       now_us - heard_us < no_answer_us;
+}
+
+static void on_answer_send(struct peer *peer, const uint8_t *packet, size_t len,
+			   const struct way *reply_to, uint64_t now_us)
+{
+	struct way ways[PEER_HANDSHAKE_WAYS_MAX];
+	size_t n = path_peer_handshake_ways(&peer->path, ways, PEER_HANDSHAKE_WAYS_MAX - 1);
+
+	if (!way_among(ways, n, reply_to))
+		ways[n++] = *reply_to;
+	for (size_t i = 0; i < n; i++)
+		(void)peer_send_by(peer, &ways[i], packet,
+				   len); /* the handshake's own timer retries */
+	if (has_lost_its_keys(peer, now_us))
+		observer_on_cause(&peer->observer, CODE_PEER_RESTARTED, now_us);
+	on_heard(peer, reply_to, now_us);
+}
+
+void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len,
+			    const struct way *reply_to, uint64_t now_us)
+{
+	if (reply_to->kind != WAY_NONE) {
+		on_answer_send(peer, packet, len, reply_to, now_us);
+		return;
+	}
+	peer->initiation =
+		(struct initiation){.len = len < PEER_INITIATION_MAX ? len : PEER_INITIATION_MAX};
+	memcpy(peer->initiation.bytes, packet, peer->initiation.len);
+	peer_send_initiation(peer);
+	peer_want(peer, now_us);
+}
+
+void peer_on_handshake_done(struct peer *peer, uint64_t now_us)
+{
+	peer->initiation.len = 0;
+	observer_on_proof(&peer->observer, now_us);
+}
