@@ -359,6 +359,30 @@ TEST(one_that_waits_for_an_answer_does_not_make_way)
 	net_wipe(&n);
 }
 
+TEST(who_asks_on_and_never_reads_is_not_answered_without_end)
+{
+	static const char request[] = "GET /echo HTTP/1.1\r\n\r\n";
+	static char requests[1000 * (sizeof(request) - 1)];
+	size_t sent = 0, wanted = 400 * sizeof(requests), at = 0;
+	struct net n;
+
+	for (size_t i = 0; i < sizeof(requests); i++)
+		requests[i] = request[i % (sizeof(request) - 1)];
+	net_init(&n);
+	int fd = connect_raw(&n);
+	for (unsigned refusals = 0; sent < wanted && refusals < 20;) {
+		ssize_t got = send(fd, requests + at, sizeof(requests) - at, MSG_DONTWAIT);
+
+		refusals = got > 0 ? 0 : refusals + 1;
+		sent += got > 0 ? (size_t)got : 0;
+		at = sent % sizeof(requests);
+		turn(&n, 5000);
+	}
+	CHECK(sent < wanted && n.requests > 0);
+	close(fd);
+	net_wipe(&n);
+}
+
 /* What a raw client gets for text, until the server closes or `until` bytes came. */
 static void talk(struct net *n, const char *text, char *out, size_t cap, size_t until)
 {
