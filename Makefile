@@ -194,9 +194,13 @@ bench: all
 
 # ---- care -------------------------------------------------------------------------------------
 ALL_C := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+LINT_FLAGS := -std=c17 -D_GNU_SOURCE -I. $(PKG_CFLAGS) $(filter -DHAVE%,$(CFLAGS)) \
+	-DWARREN_VERSION=\"$(VERSION)\" -DWARREN_COMMIT=\"$(COMMIT)\"
+# clang-tidy counts what it left out on stderr, file by file; a finding is on stdout.
 lint:
 	$(Q)clang-format --dry-run -Werror $(ALL_C)
-	$(Q)clang-tidy --quiet $(filter %.c,$(ALL_C)) -- -std=c17 -D_GNU_SOURCE -I. $(PKG_CFLAGS)
+	$(Q)printf '%s\n' $(filter %.c,$(ALL_C)) | xargs -P $$(nproc) -n 8 \
+		sh -c 'clang-tidy --quiet "$$@" -- $(LINT_FLAGS) 2>/dev/null' lint
 	$(Q)shellcheck $(shell git grep -lE '^#!/.*(ba|da)?sh' -- scripts tests .ci 2>/dev/null)
 format:
 	$(Q)clang-format -i $(ALL_C)

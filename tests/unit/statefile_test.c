@@ -77,7 +77,7 @@ TEST(a_folder_of_somebody_else_is_no_state_folder)
 {
 	struct folder f = folder_make();
 	char own[PATH_MAX];
-	int status;
+	int status = 0;
 
 	snprintf(own, sizeof(own), "%s/own", f.dir);
 	CHECK(chmod(f.dir, 0755) == 0 && mkdir(own, 0500) == 0);

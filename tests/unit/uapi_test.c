@@ -44,7 +44,7 @@ TEST(refuses_what_is_no_line)
 		" set=1",
 		"sett=1",
 		"private_key=12",
-		"private_key=" HEX "0",
+		("private_key=" HEX "0"),
 		"listen_port=65536",
 		"listen_port=-1",
 		"listen_port=",
