@@ -16,6 +16,9 @@
 
 enum { CONNS_DEFAULT = 1000, READ_LEN = 4096, ANSWER_HEAD_LEN = 2048 };
 
+/* Answers that a client has not read, beyond which no further request is taken from it. */
+enum { UNREAD_MAX = 64 * 1024 };
+
 static const uint64_t idle_default_us = 30 * US_PER_S;
 
 /* A connection; while a request waits for its answer it is the exchange too. */
@@ -32,6 +35,7 @@ struct http_exchange {
 	struct http_head head;
 	bool pending;	       /* handed out, not yet answered */
 	bool opened;	       /* TLS stands */
+	bool unread;	       /* nothing is read before its answers have left */
 	enum http_end ends_as; /* once we have decided to end it; else HTTP_ENDS */
 	char kept;	       /* the byte that the body's NUL stands on */
 	void *user;
@@ -155,7 +159,9 @@ static void next_request(struct http_exchange *x)
 	x->len = x->head_len = x->body_len = 0;
 	x->user = NULL;
 	expect_more(x);
-	tls_conn_pause(x->conn, false);
+	x->unread = tls_conn_queued(x->conn) > UNREAD_MAX;
+	if (!x->unread)
+		tls_conn_pause(x->conn, false);
 }
 
 static void write_answer(struct http_exchange *x, unsigned status, const char *type,
@@ -316,8 +322,20 @@ static void on_open(void *arg)
 	expect_more(x);
 }
 
-static const struct tls_conn_ops conn_ops = {
-	.on_open = on_open, .on_readable = on_readable, .on_closed = on_closed};
+static void on_drained(void *arg)
+{
+	struct http_exchange *x = arg;
+
+	if (!x->unread)
+		return;
+	x->unread = false;
+	tls_conn_pause(x->conn, false);
+}
+
+static const struct tls_conn_ops conn_ops = {.on_open = on_open,
+					     .on_readable = on_readable,
+					     .on_drained = on_drained,
+					     .on_closed = on_closed};
 
 /* ---- the server ---- */
 
