@@ -107,7 +107,7 @@ int lane_thread_start(struct lane *lane, struct lane_thread **out)
 	world_event_init(&t->turn, on_turn, t);
 	watch(t, lane->mailbox.fd, LANE_ON_MAIL);
 	watch(t, lane->tun_fd, LANE_ON_TUN);
-	(void)lane_thread_watch_udp(t, atomic_load(&lane->view->udp));
+	(void)!lane_thread_watch_udp(t, atomic_load(&lane->view->udp));
 	if (lane->from_relay)
 		watch(t, ring_fd(lane->from_relay), LANE_ON_RELAY);
 	world_event_set(&t->turn, world_now_us()); /* arms the ring */
