@@ -149,11 +149,19 @@ void node_send_keys(struct node *node)
 	coordinator_link_send_keys(node->link, &keys);
 }
 
+static bool is_who_we_are(const struct control_welcome *w, const struct state_identity *id)
+{
+	return w->id == id->id && strcmp(w->name, id->name) == 0 &&
+	       strcmp(w->owner, id->owner) == 0 && ip_equal(&w->v4, &id->v4) &&
+	       ip_equal(&w->v6, &id->v6) && prefix_equal(&w->mesh_v4, &id->mesh_v4) &&
+	       prefix_equal(&w->mesh_v6, &id->mesh_v6);
+}
+
 static void on_welcome(struct node *node, const struct control_welcome *w)
 {
 	char signed_name[CONTROL_NAME_LEN], signed_owner[CONTROL_NAME_LEN];
 	char error[NODE_ERROR_LEN];
-	struct state_identity before = node->id;
+	bool is_news = !is_who_we_are(w, &node->id);
 
 	own_name(node, signed_name, signed_owner);
 	node->id.id = w->id;
@@ -164,13 +172,12 @@ static void on_welcome(struct node *node, const struct control_welcome *w)
 	node->id.mesh_v4 = w->mesh_v4;
 	node->id.mesh_v6 = w->mesh_v6;
 	sodium_memzero(node->token, sizeof(node->token));
-	if (memcmp(&before, &node->id, sizeof(before)) != 0) {
+	if (is_news) {
 		node_save_identity(node);
 		if (node_configure_tun(node, error) != 0)
 			log_error("node", log_event("interface"), log_str("error", error));
 		warn_of_overlap(node);
 	}
-	sodium_memzero(&before, sizeof(before));
 	node->keys_due_us = clock_now_us();
 	if (strcmp(signed_name, w->name) != 0 || strcmp(signed_owner, w->owner) != 0)
 		node_send_keys(node);

@@ -105,7 +105,7 @@ static int folder_of(const char *path, char out[static PATH_MAX])
 	if (len >= PATH_MAX)
 		return -ENAMETOOLONG;
 	if (len == 0) {
-		strcpy(out, slash ? "/" : ".");
+		memcpy(out, slash ? "/" : ".", sizeof("."));
 		return 0;
 	}
 	memcpy(out, path, len);

@@ -147,8 +147,8 @@ int statefile_read(const char *path, size_t max_len, char **out, size_t *len)
 
 int statefile_read_json(const char *path, size_t max_len, struct json **out, struct json_error *err)
 {
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int rc = statefile_read(path, max_len, &text, &len);
 
 	if (rc)

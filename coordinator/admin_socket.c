@@ -51,7 +51,7 @@ int admin_socket_connect(const char *path, int *fd)
 
 static bool is_live(const char *path)
 {
-	int fd;
+	int fd = -1;
 
 	if (admin_socket_connect(path, &fd) != 0)
 		return false;

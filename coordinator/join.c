@@ -1,5 +1,6 @@
 #include "coordinator/join.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -168,6 +169,7 @@ void join_judge(const struct registry *registry, const struct token_table *token
 		refuse_token(verdict, out);
 		return;
 	}
+	assert(token); /* only a token that is there is good */
 	if (token->has_role)
 		out->role = token->role;
 	give_name(registry, token, out);

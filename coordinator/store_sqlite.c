@@ -62,6 +62,7 @@ static const char *const sql[STATEMENTS] = {
 	[SETTING_GET] = "SELECT value FROM settings WHERE name = ?1",
 	[SETTING_PUT] = "INSERT OR REPLACE INTO settings VALUES (?1, ?2)",
 	[NODES_READ] = "SELECT * FROM nodes ORDER BY id",
+	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): its next has a designator. */
 	[NODE_PUT] = "INSERT OR REPLACE INTO nodes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
 		     "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
 	[NODE_DELETE] = "DELETE FROM nodes WHERE id = ?1",

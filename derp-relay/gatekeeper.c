@@ -215,7 +215,7 @@ static int parse_url(struct gatekeeper *g)
 
 	if (strlen(g->cfg.url) >= sizeof(text))
 		return -EINVAL;
-	strcpy(text, g->cfg.url);
+	snprintf(text, sizeof(text), "%s", g->cfg.url);
 	char *pin = strstr(text, pin_mark);
 	if (pin) {
 		*pin = 0;
@@ -225,8 +225,8 @@ static int parse_url(struct gatekeeper *g)
 	}
 	if (http_url_parse(text, &url) < 0 || strlen(url.host) >= sizeof(g->target.host))
 		return -EINVAL;
-	strcpy(g->target.host, url.host);
-	strcpy(g->path, url.path);
+	snprintf(g->target.host, sizeof(g->target.host), "%s", url.host);
+	snprintf(g->path, sizeof(g->path), "%s", url.path);
 	g->target.port = url.port;
 	g->target.tls = url.tls ? g->cfg.tls : NULL;
 	g->target.timeout_us = call_us;

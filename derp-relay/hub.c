@@ -536,6 +536,7 @@ void hub_link_on_gone(struct hub *hub, struct hub_link *link, const struct publi
 void hub_link_down(struct hub *hub, struct hub_link *link)
 {
 	while (link->forwarders)
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each takes itself out of the list. */
 		remove_forwarder(hub, link->forwarders);
 	unmark_ready(hub, &link->port);
 	drop_queued(hub, &link->port);

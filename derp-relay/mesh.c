@@ -254,7 +254,7 @@ static int parse_host(const char *text, struct dial_config *out)
 	}
 	if (http_url_parse(buf, &url) < 0 || strlen(url.host) >= sizeof(out->host))
 		return -EINVAL;
-	strcpy(out->host, url.host);
+	snprintf(out->host, sizeof(out->host), "%s", url.host);
 	out->port = url.port;
 	return url.tls ? 1 : 0;
 }

@@ -108,7 +108,7 @@ static void print_day(uint64_t unix_us, char day[static HUMAN_LEN], FILE *out)
 	human_date(unix_us, date);
 	if (strcmp(date, day) == 0)
 		return;
-	strcpy(day, date);
+	memcpy(day, date, HUMAN_LEN);
 	fprintf(out, "  %s\n", day);
 }
 

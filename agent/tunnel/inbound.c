@@ -137,14 +137,14 @@ static enum engine_drop drop_of(int status)
 static void open_batch(struct lane *lane)
 {
 	struct inbound *in = &lane->in;
-	size_t wire_len[TRANSPORT_BATCH_MAX];
+	size_t wire_len[TRANSPORT_BATCH_MAX], n = in->n;
 
-	if (in->n == 0)
+	if (n == 0)
 		return;
-	for (size_t i = 0; i < in->n; i++)
+	for (size_t i = 0; i < n; i++)
 		wire_len[i] = in->jobs[i].len;
-	transport_open_batch(lane->aead, in->jobs, in->n, lane->now_us);
-	for (size_t i = 0; i < in->n; i++) {
+	transport_open_batch(lane->aead, in->jobs, n, lane->now_us);
+	for (size_t i = 0; i < n; i++) {
 		const struct transport_job *job = &in->jobs[i];
 
 		if (job->status == 0)

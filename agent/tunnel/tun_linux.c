@@ -197,7 +197,7 @@ int tun_set_up(const char *name, bool up)
 int tun_delete(const char *name)
 {
 	struct ifreq req;
-	int fd;
+	int fd = -1;
 
 	if (is_held(name))
 		return -EBUSY;

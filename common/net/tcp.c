@@ -245,7 +245,7 @@ int tcp_listener_new(struct event_base *base, const char *addr,
 		     void (*accepted)(void *arg, int fd, const struct endpoint *from), void *arg,
 		     struct tcp_listener **out, char error[static TCP_ERROR_LEN])
 {
-	int fd;
+	int fd = -1;
 	int err = tcp_listen(addr, &fd, error);
 
 	if (err)

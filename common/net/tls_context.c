@@ -194,8 +194,8 @@ int tls_server_context_new(const char *cert_file, const char *key_file, struct t
 		return -ENAMETOOLONG;
 	}
 	struct tls_context *ctx = new_context(NULL);
-	strcpy(ctx->cert_file, cert_file);
-	strcpy(ctx->key_file, key_file);
+	snprintf(ctx->cert_file, sizeof(ctx->cert_file), "%s", cert_file);
+	snprintf(ctx->key_file, sizeof(ctx->key_file), "%s", key_file);
 	int err = tls_context_reload(ctx, error);
 	if (err) {
 		tls_context_free(ctx);
