@@ -2,6 +2,7 @@
 #   make                 all programs            make check [SAN=address,undefined|thread]
 #   make lab [STRICT=1]  real NATs, as root      make fuzz T=60 · bench · interop · demo · lint · format · install
 #   make soak T=3600     time as a test, as root
+#   make sim SEEDS=1000  random days of a whole mesh, without waiting; SEED=7 for one, told
 #   make static          programs that need no file beside them     make valgrind
 # A folder with sources is a room; each room becomes one archive. DEPS_<room> says what a room may
 # link, and so, with the includes, keeps the walls of docs/ARCHITECTURE.md standing.
@@ -80,7 +81,7 @@ LAB_TOOLS := $(patsubst tests/lab/tools/%.c,$(B)/lab/%,$(wildcard tests/lab/tool
 # The room of a test or fuzzer is the room of the module it is named after.
 room_of = $(firstword $(foreach r,$(ROOMS),$(if $(wildcard $(r)/$(1).c $(r)/$(1).h),$(r))) common)
 
-.PHONY: all check lab soak demo interop bench fuzz lint format install clean programs static valgrind
+.PHONY: all check sim lab soak demo interop bench fuzz lint format install clean programs static valgrind
 all: programs $(LAB_TOOLS)
 programs: $(PROGRAMS:%=$(B)/%) $(B)/warren-wg
 
@@ -164,6 +165,36 @@ $(B)/fuzz/$(1)_replay: $(B)/obj/tests/fuzz/$(1).o $(B)/obj/tests/fuzz/replay.o \
 	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS)
 endef
 $(foreach f,$(FUZZERS),$(eval $(call replay_rule,$(f))))
+
+# ---- simulation -------------------------------------------------------------------------------
+# Every program in one process: the same archives, and in front of them tests/sim, whose modules
+# stand for those that meet the kernel. What an object defines, no archive is asked for; so the
+# event library must not be there to answer for what tests/sim forgot.
+SIM_ROOMS := agent derp-relay coordinator
+SIM_PARTS := $(call objects,tests/sim) \
+	$(foreach r,$(sort $(SIM_ROOMS) $(foreach r,$(SIM_ROOMS),$(DEPS_$(r)))),$(call archive,$(r)))
+SIM_LDFLAGS := $(LDFLAGS) $(foreach f,engine_peer_set_choice recorder_add_event,-Wl,--wrap=$(f))
+SIM_LIBS := $(filter-out -levent% -lcares -lssl -lnl%,$(LIBS))
+SIM_TESTS := $(patsubst tests/sim/unit/%.c,$(B)/tests/sim/%,$(wildcard tests/sim/unit/*_test.c))
+
+define sim_link
+	@mkdir -p $(@D)
+	@echo "  LINK    $@"
+	$(Q)$(CC) $(SIM_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(SIM_LIBS) $(1)
+endef
+
+$(B)/warren-sim: $(B)/obj/tests/sim/main.o $(SIM_PARTS)
+	$(call sim_link)
+# By name, so that make keeps the objects and builds them once.
+$(SIM_TESTS): $(B)/tests/sim/%: $(B)/obj/tests/sim/unit/%.o $(B)/obj/tests/unit/test.o $(SIM_PARTS)
+	$(call sim_link,-lcmocka)
+
+# SEEDS days from FROM on by JOBS processes; or the one of SEED, with every decision told.
+SEEDS ?= 1000
+FROM ?= 1
+JOBS ?= $(shell nproc)
+sim: $(B)/warren-sim
+	$(Q)$(B)/warren-sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS) --from $(FROM) --jobs $(JOBS) --coverage)
 
 check: programs $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay)
 	$(Q)tests/check.sh $(B) $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay)

@@ -175,7 +175,7 @@ void node_on_disco(struct node *node, const uint8_t *buf, size_t len, const stru
 
 /* ---- node_map.c ---- */
 
-extern const struct coordinator_link_ops node_link_ops;
+extern const struct coordinator_link_ops node_coordinator_ops;
 /* Map, relays and peers as they were saved. */
 void node_load_map(struct node *node, uint64_t now_us);
 void node_drop_map(struct node *node);

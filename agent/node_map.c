@@ -605,7 +605,7 @@ static void on_refused(void *arg, const struct control_error *error)
 	node_arm(node);
 }
 
-const struct coordinator_link_ops node_link_ops = {
+const struct coordinator_link_ops node_coordinator_ops = {
 	.make_hello = make_hello,
 	.on_state = on_state,
 	.on_message = on_message,

@@ -144,7 +144,7 @@ static int start_link(struct node *node, char error[static NODE_ERROR_LEN])
 		.pin = node->id.has_pin ? node->id.pin : NULL,
 		.ca_file = node->settings->ca_file,
 		.machine = &node->id.machine,
-		.ops = &node_link_ops,
+		.ops = &node_coordinator_ops,
 		.arg = node,
 	};
 
