@@ -146,7 +146,7 @@ void node_init_env(struct node *node)
 		.disco_keys = &node->disco_keys,
 		.rules = &node->rules,
 		.relay_only = node->settings->relay_only,
-		.send_relay = node_reach_send_relay,
+		.send_relay = node_relays_send,
 		.next_serial = node_next_serial,
 		.own_endpoints = node_reach_own_endpoints,
 		.ask_endpoints = node_reach_ask,

@@ -4,9 +4,12 @@
  *	node.c           life and time
  *	node_parts.c     on and off
  *	node_events.c    what the engine and the peers tell
- *	node_map.c       what the coordinator says: welcome, relays, network map
+ *	node_link.c      what the coordinator says: welcome, relays, refusals
+ *	node_map.c       the network map as it was heard
+ *	node_peers.c     the peers in it: whom to use, and what they may
  *	node_keys.c      our own disco key, and a new one each week
- *	node_reach.c     where we can be reached: addresses, STUN, home relay, relay sessions
+ *	node_reach.c     where we can be reached: addresses, STUN, home relay
+ *	node_relays.c    the relay map, sessions with relays, STUN servers
  *	node_commands.c  what `warren` asks for
  *	node_status.c    what `warren status` shows, and /metrics
  */
@@ -173,11 +176,23 @@ void node_init_env(struct node *node);
 void node_on_disco(struct node *node, const uint8_t *buf, size_t len, const struct way *from,
 		   const struct public_key *vouched);
 
-/* ---- node_map.c ---- */
+/* ---- node_link.c ---- */
 
 extern const struct coordinator_link_ops node_coordinator_ops;
+/* The relay map as it was saved. */
+void node_load_relays(struct node *node, uint64_t now_us);
+/* Sets addresses and routes of the TUN. -errno with one line in error. */
+MUST_CHECK int node_configure_tun(struct node *node, char error[static NODE_ERROR_LEN]);
+/* Until the next process configures it: applications' packets wait in their TCP. */
+void node_hold_tun(struct node *node);
+/* Tells the coordinator our keys, signed. */
+void node_send_keys(struct node *node);
+
+/* ---- node_map.c ---- */
+
 /* Map, relays and peers as they were saved. */
 void node_load_map(struct node *node, uint64_t now_us);
+void node_on_map(struct node *node, const struct control_map *news);
 void node_drop_map(struct node *node);
 /* Judges every peer of the map anew, as after `warren trust`. */
 void node_apply_map(struct node *node, uint64_t now_us);
@@ -185,13 +200,15 @@ void node_save_map(struct node *node);
 void node_save_warm(struct node *node);
 /* Handshakes at once with those that were active when the last process ended. */
 void node_warm_start(struct node *node, uint64_t now_us);
-/* Sets addresses and routes of the TUN. -errno with one line in error. */
-MUST_CHECK int node_configure_tun(struct node *node, char error[static NODE_ERROR_LEN]);
-/* Until the next process configures it: applications' packets wait in their TCP. */
-void node_hold_tun(struct node *node);
 
-/* Tells the coordinator our keys, signed. */
-void node_send_keys(struct node *node);
+/* ---- node_peers.c ---- */
+
+/* Uses the peer as the map has it, or leaves it where it may not be trusted. */
+void node_use_peer(struct node *node, const struct control_peer *p, uint64_t now_us);
+/* An absent one is fine. */
+void node_drop_entry(struct node *node, uint32_t id);
+/* Makes the filter what the peers' rules say; to be called behind changes to them. */
+void node_publish_rules(struct node *node);
 
 /* ---- node_keys.c ---- */
 
@@ -201,10 +218,8 @@ void node_keys_drop(struct node *node);
 
 /* ---- node_reach.c ---- */
 
-extern const struct relay_thread_ops node_relay_ops;
 MUST_CHECK int node_reach_start(struct node *node, char error[static NODE_ERROR_LEN]);
 void node_reach_stop(struct node *node);
-void node_reach_set_relay_map(struct node *node, struct derp_map *map, uint64_t now_us);
 void node_reach_on_stun(struct node *node, const uint8_t *buf, size_t len,
 			const struct endpoint *from, uint64_t now_us);
 void node_reach_on_deadline(struct node *node, uint64_t now_us);
@@ -214,15 +229,30 @@ void node_reach_changed(struct node *node, const char *code, uint64_t now_us);
 /* A fresh survey, and what is known so far. */
 void node_reach_survey(struct node *node, uint64_t now_us);
 void node_reach_report(const struct node *node, struct stun_survey_report *out);
-/* Tells one peer which relays there are; and all of them. */
-void node_reach_tell_peer(struct node *node, struct peer *peer, uint64_t now_us);
 void node_reach_ask(void *arg);
 size_t node_reach_own_endpoints(void *arg, struct endpoint *out, size_t max);
-void node_reach_send_relay(void *arg, uint32_t region, const struct public_key *to,
-			   const uint8_t *buf, size_t len);
-struct node_relay *node_reach_relay(struct node *node, uint32_t region);
-/* Which regions are to be held open now. */
-void node_reach_hold(struct node *node);
+
+/* Chooses the home relay by what is known of their latencies. */
+void node_reach_decide_home(struct node *node, uint64_t now_us);
+/* The relay map named others. */
+void node_reach_on_servers(struct node *node, uint64_t now_us);
+
+/* ---- node_relays.c ---- */
+
+extern const struct relay_thread_ops node_relay_ops;
+/* Takes the map over. */
+void node_relays_set_map(struct node *node, struct derp_map *map, uint64_t now_us);
+/* NULL where nothing was heard of it. */
+struct node_relay *node_relays_find(struct node *node, uint32_t region);
+/* Says which regions are to be held open now. */
+void node_relays_hold(struct node *node);
+/* Tells one peer which relays there are. */
+void node_relays_tell_peer(struct node *node, struct peer *peer, uint64_t now_us);
+void node_relays_send(void *arg, uint32_t region, const struct public_key *to, const uint8_t *buf,
+		      size_t len);
+/* Asks again for the addresses of STUN servers that were not found; and forgets those asked for. */
+void node_relays_retry_lookups(struct node *node);
+void node_relays_drop_lookups(struct node *node);
 
 /* ---- node_commands.c ---- */
 
