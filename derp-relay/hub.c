@@ -176,7 +176,7 @@ static enum packet_kind kind_of(bool is_disco)
 static void drop(struct hub *hub, struct packet *p, enum drop_reason reason)
 {
 	hub->counters.drops[reason][kind_of(p->is_disco)]++;
-	packet_free(&hub->pool, p);
+	packet_pool_give(&hub->pool, p);
 }
 
 static void drop_queued(struct hub *hub, struct port *port)
@@ -337,7 +337,7 @@ struct relayed {
 
 static void enqueue(struct hub *hub, struct port *port, const struct relayed *r, uint64_t now_us)
 {
-	struct packet *p = packet_new(&hub->pool, r->len);
+	struct packet *p = packet_pool_take(&hub->pool, r->len);
 
 	if (!p) {
 		hub->counters.drops[DROP_QUEUE_TAIL][kind_of(r->is_disco)]++;
@@ -585,7 +585,7 @@ unsigned hub_pull(struct hub *hub, struct port *port, struct writer *w, uint64_t
 		if (!sent)
 			continue;
 		count_out(hub, sent, now_us);
-		packet_free(&hub->pool, sent);
+		packet_pool_give(&hub->pool, sent);
 		packets++;
 	}
 	return packets;

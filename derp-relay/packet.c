@@ -49,7 +49,7 @@ static struct packet *take_kept(struct packet_pool *pool, unsigned size_class)
 	return p;
 }
 
-struct packet *packet_new(struct packet_pool *pool, size_t len)
+struct packet *packet_pool_take(struct packet_pool *pool, size_t len)
 {
 	if (len > PACKET_MAX)
 		return NULL;
@@ -68,7 +68,7 @@ struct packet *packet_new(struct packet_pool *pool, size_t len)
 	return p;
 }
 
-void packet_free(struct packet_pool *pool, struct packet *p)
+void packet_pool_give(struct packet_pool *pool, struct packet *p)
 {
 	if (!p)
 		return;

@@ -40,8 +40,8 @@ void packet_pool_wipe(struct packet_pool *pool);
 
 /* Room for len payload bytes (len is set); NULL above PACKET_MAX, at the ceiling or out of memory.
  */
-struct packet *packet_new(struct packet_pool *pool, size_t len);
-void packet_free(struct packet_pool *pool, struct packet *p);
+struct packet *packet_pool_take(struct packet_pool *pool, size_t len);
+void packet_pool_give(struct packet_pool *pool, struct packet *p);
 
 struct packet_queue { /* all zero is empty */
 	struct packet *head;
