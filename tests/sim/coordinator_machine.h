@@ -29,7 +29,7 @@ enum { COORDINATOR_MACHINE_ERROR_LEN = 600 };
 
 struct coordinator_machine_config {
 	struct host *host;  /* borrowed for the machine's life */
-	const char *name;   /* what nodes dial: an address, or a name that dns.h knows */
+	const char *name;   /* what nodes dial: an address, or a name that dns.h knows; borrowed */
 	uint16_t port;	    /* 0: 8443 */
 	const char *issuer; /* of its certificate (certificate.h); NULL: self-signed, pinned */
 	const char *mesh_v4, *mesh_v6; /* prefixes; NULL: drawn */

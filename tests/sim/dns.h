@@ -8,6 +8,7 @@
 #define WARREN_SIM_DNS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/endpoint.h"
@@ -22,5 +23,11 @@ void dns_add(struct world *world, const char *name, const struct ip_addr *ip);
 void dns_remove(struct world *world, const char *name);
 /* Nobody's questions are answered while down. */
 void dns_set_down(struct world *world, bool is_down);
+
+/* ---- what kernel_resolve asks ---- */
+
+bool dns_is_down(struct world *world);
+/* How many addresses name has; *ips is valid until the next change. */
+size_t dns_find(struct world *world, const char *name, const struct ip_addr **ips);
 
 #endif

@@ -26,11 +26,11 @@ struct world;
 enum { RELAY_MACHINE_ERROR_LEN = 400 };
 
 struct relay_machine_config {
-	struct host *host;	 /* borrowed for the machine's life */
-	const char *hostname;	 /* what nodes dial: an address, or a name that dns.h knows */
-	uint32_t region_id;	 /* 1, 2, ... */
-	const char *region_code; /* "eu" */
-	const char *issuer;	 /* of its certificate (certificate.h); NULL: self-signed, pinned */
+	struct host *host; /* borrowed for the machine's life */
+	const char
+		*hostname;  /* what nodes dial: an address, or a name that dns.h knows; borrowed */
+	uint32_t region_id; /* 1, 2, ... */
+	const char *region_code; /* "eu"; borrowed */
 	bool stun_off;		 /* without STUN beside it */
 	bool fail_open;		 /* --admit-fail-open */
 	uint64_t rate_bytes;	 /* --rate-bytes; 0: no limit */
@@ -58,9 +58,11 @@ uint32_t relay_machine_region(const struct relay_machine *m);
 /* Its entry for the relay map, as it prints it at start: JSON, the caller's to free. NULL while it
  * does not run. */
 char *relay_machine_entry(const struct relay_machine *m);
-/* From the next start on it asks url (with "#pin=sha256:HEX") whom to let in, with secret. Done by
- * coordinator_machine_add_relay. */
-void relay_machine_set_admission(struct relay_machine *m, const char *url, const char *secret);
+/* Starts it anew with admission: it asks url (with "#pin=sha256:HEX") whom to let in, with secret,
+ * which its disk keeps. What coordinator_machine_add_relay does. */
+MUST_CHECK int relay_machine_set_admission(struct relay_machine *m, const char *url,
+					   const char *secret,
+					   char error[static RELAY_MACHINE_ERROR_LEN]);
 
 /* All zero while it does not run. */
 void relay_machine_counters(const struct relay_machine *m, struct hub_counters *out);

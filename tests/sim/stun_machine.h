@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/endpoint.h"
 #include "common/wire.h"
 #include "stun/stun_udp.h"
 
@@ -17,10 +16,8 @@ struct stun_machine;
 struct world;
 
 struct stun_machine_config {
-	struct host *host;	   /* borrowed for the machine's life */
-	uint16_t port;		   /* 0: 3478 */
-	struct endpoint alternate; /* RFC 5780: a second address of the host, and another port;
-				    * none: without */
+	struct host *host; /* borrowed for the machine's life */
+	uint16_t port;	   /* 0: 3478 */
 };
 
 struct stun_machine *stun_machine_new(struct world *world,

@@ -1,0 +1,341 @@
+#include "tests/sim/coordinator_machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+#include <sqlite3.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/net/loop.h"
+#include "common/proto/derp_map.h"
+#include "coordinator/admin_api.h"
+#include "coordinator/manage.h"
+#include "coordinator/server.h"
+#include "tests/sim/certificate.h"
+#include "tests/sim/host.h"
+#include "tests/sim/relay_machine.h"
+#include "tests/sim/sudden_end.h"
+#include "tests/sim/trace.h"
+#include "tests/sim/world.h"
+
+enum { TEXT_LEN = 512, DEFAULT_PORT = 8443, ANSWER_MAX = 1 << 20 };
+
+static const char cert_file[] = "/coordinator/issued.pem", key_file[] = "/coordinator/issued.key";
+
+struct coordinator_machine {
+	struct host *host;
+	const char *name, *issuer;
+	struct server_settings settings;
+	char listen[32], url[TEXT_LEN], store[TEXT_LEN];
+	sqlite3 *keeper; /* a database in memory lives while one connection has it open */
+	struct event_base *base;
+	struct server *server;	/* NULL: OFF */
+	struct world_event end; /* all nodes have been sent away */
+};
+
+/* ---- the process ---- */
+
+static void free_server(void *arg)
+{
+	struct coordinator_machine *m = arg;
+
+	world_event_cancel(&m->end);
+	server_free(m->server);
+	loop_base_free(m->base);
+	m->server = NULL;
+	m->base = NULL;
+}
+
+static void on_end(void *arg)
+{
+	struct coordinator_machine *m = arg;
+
+	TRACE("life", "ended");
+	server_flush(m->server);
+	free_server(m);
+}
+
+static void on_ended(void *arg)
+{
+	struct coordinator_machine *m = arg;
+
+	world_event_set(&m->end, world_now_us());
+}
+
+/* Another's certificate is on the disk before the first start, as an operator puts it there. */
+static int issue_certificate(struct coordinator_machine *m)
+{
+	if (!m->issuer || m->settings.tls_cert)
+		return 0;
+	m->settings.tls_cert = cert_file;
+	m->settings.tls_key = key_file;
+	return certificate_issue(cert_file, key_file, m->issuer, &m->name, 1);
+}
+
+static int start_server(struct coordinator_machine *m)
+{
+	struct server_config config = {.settings = &m->settings, .ended = on_ended, .arg = m};
+	int err = issue_certificate(m);
+
+	if (err)
+		return err;
+	m->base = config.base = loop_base_new();
+	err = server_start(&config, &m->server);
+	TRACE("life", "start: %s", err ? strerror(-err) : "ok");
+	if (err) {
+		loop_base_free(m->base);
+		m->base = NULL;
+	}
+	return err;
+}
+
+/* ---- the machine ---- */
+
+/* The store of SQLite's own memory file system: any connection of this process that names the same
+ * path sees the same database. */
+static void make_store(struct coordinator_machine *m)
+{
+	sqlite3_vfs *memory = sqlite3_vfs_find("memdb");
+
+	snprintf(m->store, sizeof(m->store), "sqlite:/warren-sim/%p/coordinator.db", (void *)m);
+	if (!memory || sqlite3_vfs_register(memory, 1) != SQLITE_OK ||
+	    sqlite3_open_v2(m->store + strlen("sqlite:"), &m->keeper,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
+		abort();
+}
+
+struct coordinator_machine *coordinator_machine_new(struct world *world,
+						    const struct coordinator_machine_config *config)
+{
+	struct coordinator_machine *m = calloc(1, sizeof(*m));
+	unsigned port = config->port ? config->port : DEFAULT_PORT;
+
+	(void)world;
+	if (!m)
+		abort();
+	m->host = config->host;
+	m->name = config->name;
+	m->issuer = config->issuer;
+	make_store(m);
+	snprintf(m->listen, sizeof(m->listen), ":%u", port);
+	bool is_v6 = strchr(m->name, ':') != NULL;
+	snprintf(m->url, sizeof(m->url), "https://%s%s%s:%u", is_v6 ? "[" : "", m->name,
+		 is_v6 ? "]" : "", port);
+	m->settings = (struct server_settings){.listen = m->listen,
+					       .url = m->url,
+					       .state_dir = "/coordinator",
+					       .store = m->store,
+					       .mesh_v4 = config->mesh_v4,
+					       .mesh_v6 = config->mesh_v6};
+	world_event_init(&m->end, on_end, m);
+	return m;
+}
+
+void coordinator_machine_free(struct coordinator_machine *m)
+{
+	if (!m)
+		return;
+	struct world_place before = world_enter(m->host);
+	if (m->server)
+		free_server(m);
+	world_leave(before);
+	sqlite3_close(m->keeper);
+	free(m);
+}
+
+int coordinator_machine_start(struct coordinator_machine *m)
+{
+	if (m->server)
+		return -EALREADY;
+	if (!host_is_on(m->host))
+		host_power_on(m->host);
+	struct world_place before = world_enter(m->host);
+	int err = start_server(m);
+	world_leave(before);
+	return err;
+}
+
+void coordinator_machine_term(struct coordinator_machine *m)
+{
+	if (!m->server)
+		return;
+	struct world_place before = world_enter(m->host);
+	TRACE("life", "term");
+	server_leave(m->server);
+	world_leave(before);
+}
+
+void coordinator_machine_crash(struct coordinator_machine *m)
+{
+	if (m->server)
+		sudden_end_by_kill(m->host, free_server, m);
+}
+
+static void bury(void *arg)
+{
+	struct coordinator_machine *m = arg;
+
+	if (m->server)
+		free_server(m);
+}
+
+void coordinator_machine_power_cut(struct coordinator_machine *m)
+{
+	if (host_is_on(m->host))
+		sudden_end_of_power(m->host, bury, m);
+}
+
+bool coordinator_machine_runs(const struct coordinator_machine *m)
+{
+	return m->server != NULL;
+}
+
+struct host *coordinator_machine_host(const struct coordinator_machine *m)
+{
+	return m->host;
+}
+
+const struct coordinator *coordinator_machine_core(const struct coordinator_machine *m)
+{
+	return m->server ? server_core(m->server) : NULL;
+}
+
+/* ---- the admin ---- */
+
+/* 0 where the API says 200: *answer is its JSON text, the caller's. */
+static int ask(struct coordinator_machine *m, const char *method, const char *path,
+	       const char *body, char **answer, char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	uint8_t random[MANAGE_RANDOM_LEN];
+	struct admin_answer out;
+
+	snprintf(error, COORDINATOR_MACHINE_ERROR_LEN, "the coordinator does not run");
+	if (!m->server)
+		return -ENOTCONN;
+	struct world_place before = world_enter(m->host);
+	struct moment now = {clock_now_us(), clock_unix_us() / US_PER_MS};
+	struct admin_request request = {.method = method,
+					.path = path,
+					.body = body,
+					.len = strlen(body),
+					.is_local = true,
+					.random = random,
+					.template = server_template(m->server)};
+	randombytes_buf(random, sizeof(random));
+	admin_api_answer(server_core(m->server), &request, &now, &out);
+	world_leave(before);
+	*answer = out.json;
+	if (out.status == 200)
+		return 0;
+	snprintf(error, COORDINATOR_MACHINE_ERROR_LEN, "%s %s: %s", method, path, out.json);
+	free(out.json);
+	return -EIO;
+}
+
+/* The same where nobody wants to see the answer. */
+static int tell(struct coordinator_machine *m, const char *method, const char *path,
+		const char *body, char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	char *answer;
+	int err = ask(m, method, path, body, &answer, error);
+
+	if (err == 0)
+		free(answer);
+	return err;
+}
+
+/* A string of the answer, which is freed. */
+static int take_string(char *answer, const char *key, char *out, size_t cap)
+{
+	struct json_error wrong = {0};
+	struct json *tree;
+	int err = json_parse(answer, strlen(answer), ANSWER_MAX, &tree, &wrong);
+
+	free(answer);
+	if (err)
+		return err;
+	struct json_in in = json_root(tree, &wrong);
+	snprintf(out, cap, "%s", json_str(&in, key, cap - 1));
+	json_free(tree);
+	return wrong.failed ? -EBADMSG : 0;
+}
+
+int coordinator_machine_invite(struct coordinator_machine *m, const char *node, const char *role,
+			       char out[static INVITATION_TEXT_LEN],
+			       char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	char name[CONTROL_NAME_LEN], *answer;
+	const char *dot = strchr(node, '.');
+
+	snprintf(error, COORDINATOR_MACHINE_ERROR_LEN, "not NAME.OWNER: %s", node);
+	if (!dot || (size_t)(dot - node) >= sizeof(name))
+		return -EIO;
+	snprintf(name, sizeof(name), "%.*s", (int)(dot - node), node);
+	struct json *tree = json_object_new();
+	json_add_str(tree, "name", name);
+	json_add_str(tree, "owner", dot + 1);
+	if (role)
+		json_add_str(tree, "role", role);
+	char *body = json_print(tree);
+	json_free(tree);
+	int err = ask(m, "POST", "/v1/tokens", body, &answer, error);
+	free(body);
+	return err ? err : take_string(answer, "invitation", out, INVITATION_TEXT_LEN);
+}
+
+/* The relay's question goes to us, by the pin of our invitations. */
+static void admit_url(const struct coordinator_machine *m, char out[static TEXT_LEN + 128])
+{
+	const struct invitation *template = server_template(m->server);
+	char pin[2 * INVITATION_PIN_LEN + 1];
+
+	hex_encode(template->pin, INVITATION_PIN_LEN, pin);
+	snprintf(out, TEXT_LEN + 128, "%s/v1/relay/admit#pin=sha256:%s", template->url, pin);
+}
+
+int coordinator_machine_add_relay(struct coordinator_machine *m, struct relay_machine *relay,
+				  char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	char secret[RELAY_SECRET_LEN], url[TEXT_LEN + 128], *answer;
+	char *entry = relay_machine_entry(relay);
+
+	snprintf(error, COORDINATOR_MACHINE_ERROR_LEN, "the relay does not run");
+	if (!entry)
+		return -ENOTCONN;
+	int err = ask(m, "POST", "/v1/relays", entry, &answer, error);
+	free(entry);
+	if (err == 0)
+		err = take_string(answer, "secret", secret, sizeof(secret));
+	if (err)
+		return err;
+	admit_url(m, url);
+	return relay_machine_set_admission(relay, url, secret, error);
+}
+
+int coordinator_machine_remove_relay(struct coordinator_machine *m, uint32_t region_id,
+				     char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/v1/relays/%u", region_id);
+	return tell(m, "DELETE", path, "", error);
+}
+
+int coordinator_machine_set_policy(struct coordinator_machine *m, const char *policy,
+				   char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	return tell(m, "PUT", "/v1/policy", policy, error);
+}
+
+int coordinator_machine_remove_node(struct coordinator_machine *m, const char *node,
+				    char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	char path[TEXT_LEN];
+
+	snprintf(path, sizeof(path), "/v1/nodes/%s", node);
+	return tell(m, "DELETE", path, "", error);
+}
