@@ -33,7 +33,7 @@ static struct nic *nic_of(const struct host *h, const struct ip_addr *local)
 	return NULL;
 }
 
-static void trace_segment(const struct packet *p, const struct host *h)
+static void trace_segment(const struct transit *p, const struct host *h)
 {
 	char from[ENDPOINT_TEXT_LEN], to[ENDPOINT_TEXT_LEN];
 	const struct segment *g = &p->segment;
@@ -46,24 +46,24 @@ static void trace_segment(const struct packet *p, const struct host *h)
 		   (unsigned long long)g->seq, (unsigned long long)g->ack, p->len);
 }
 
-static void send_packet(struct host *h, struct packet *p, bool is_sealed)
+static void send_packet(struct host *h, struct transit *p, bool is_sealed)
 {
 	struct nic *nic = nic_of(h, &p->from.ip);
 
 	if (!nic || h->is_off || h->is_asleep) {
-		packet_free(p);
+		transit_free(p);
 		return;
 	}
 	internet_of_world()->counters.tcp_sent++;
 	if (trace_is_on())
 		trace_segment(p, h);
 	internet_show_taps(p, h, is_sealed);
-	packet_send(p, nic);
+	transit_send(p, nic);
 }
 
 static void send_segment(struct stream *s, uint8_t flags, uint64_t seq, size_t len)
 {
-	struct packet *p = packet_new(WIRE_TCP, len);
+	struct transit *p = transit_new(WIRE_TCP, len);
 
 	p->from = s->local;
 	p->to = s->remote;
@@ -80,11 +80,11 @@ static void send_segment(struct stream *s, uint8_t flags, uint64_t seq, size_t l
 	send_packet(s->host, p, s->is_sealed);
 }
 
-void connection_refuse(struct host *h, const struct packet *p)
+void connection_refuse(struct host *h, const struct transit *p)
 {
 	if (p->segment.flags & SEGMENT_RST)
 		return;
-	struct packet *answer = packet_new(WIRE_TCP, 0);
+	struct transit *answer = transit_new(WIRE_TCP, 0);
 	answer->from = p->to;
 	answer->to = p->from;
 	answer->segment = (struct segment){.id = p->segment.id, .flags = SEGMENT_RST};
@@ -277,7 +277,7 @@ static void on_resend(void *arg)
 static void forget(struct stream *s)
 {
 	struct table_key key = stream_key(s->local.port, &s->remote);
-	struct packet *p;
+	struct transit *p;
 
 	s->state = STREAM_DEAD;
 	world_event_cancel(&s->resend);
@@ -285,7 +285,7 @@ static void forget(struct stream *s)
 	byte_queue_wipe(&s->out);
 	while ((p = s->early)) {
 		s->early = p->next;
-		packet_free(p);
+		transit_free(p);
 	}
 }
 
@@ -368,7 +368,7 @@ static void on_repeated_ack(struct stream *s)
 	send_first_again(s);
 }
 
-static void on_ack(struct stream *s, const struct packet *p)
+static void on_ack(struct stream *s, const struct transit *p)
 {
 	const struct segment *g = &p->segment;
 	bool is_repeated = g->ack == s->una && p->len == 0 && g->window == s->peer_window &&
@@ -387,7 +387,7 @@ static void on_ack(struct stream *s, const struct packet *p)
 }
 
 /* Takes what continues the stream. False: it does not, or not yet. */
-static bool take_in_order(struct stream *s, const struct packet *p)
+static bool take_in_order(struct stream *s, const struct transit *p)
 {
 	const struct segment *g = &p->segment;
 	uint64_t end = g->seq + p->len;
@@ -406,12 +406,12 @@ static bool take_in_order(struct stream *s, const struct packet *p)
 	return true;
 }
 
-static void keep_early(struct stream *s, struct packet *p)
+static void keep_early(struct stream *s, struct transit *p)
 {
-	struct packet **at = &s->early;
+	struct transit **at = &s->early;
 
 	if (s->early_count == EARLY_MAX) {
-		packet_free(p);
+		transit_free(p);
 		return;
 	}
 	while (*at && (*at)->segment.seq < p->segment.seq)
@@ -422,31 +422,31 @@ static void keep_early(struct stream *s, struct packet *p)
 }
 
 /* Takes the packet over. */
-static void on_data(struct stream *s, struct packet *p)
+static void on_data(struct stream *s, struct transit *p)
 {
 	bool has_content = p->len > 0 || (p->segment.flags & SEGMENT_FIN);
 
 	if (has_content || (p->segment.flags & SEGMENT_SYN))
 		s->owes_ack = true;
 	if (!has_content) {
-		packet_free(p);
+		transit_free(p);
 		return;
 	}
 	if (!take_in_order(s, p)) {
 		keep_early(s, p);
 		return;
 	}
-	packet_free(p);
+	transit_free(p);
 	while (s->early && s->early->segment.seq <= s->expected) {
-		struct packet *next = s->early;
+		struct transit *next = s->early;
 		s->early = next->next;
 		s->early_count--;
 		take_in_order(s, next);
-		packet_free(next);
+		transit_free(next);
 	}
 }
 
-static void open_connection(struct stream *s, const struct packet *p)
+static void open_connection(struct stream *s, const struct transit *p)
 {
 	s->state = STREAM_OPEN;
 	s->tries = 0;
@@ -469,7 +469,7 @@ static void on_reset(struct stream *s)
 }
 
 /* True once the connection is open and the segment is to be looked at. */
-static bool pass_handshake(struct stream *s, const struct packet *p)
+static bool pass_handshake(struct stream *s, const struct transit *p)
 {
 	uint8_t flags = p->segment.flags;
 
@@ -495,17 +495,17 @@ static bool pass_handshake(struct stream *s, const struct packet *p)
 	return false;
 }
 
-void connection_on_segment(struct stream *s, struct packet *p)
+void connection_on_segment(struct stream *s, struct transit *p)
 {
 	uint64_t expected = s->expected, una = s->una, highest = s->highest;
 	enum stream_state state = s->state;
 
 	s->in_use++;
 	if (p->segment.flags & SEGMENT_RST) {
-		packet_free(p);
+		transit_free(p);
 		on_reset(s);
 	} else if (!pass_handshake(s, p)) {
-		packet_free(p);
+		transit_free(p);
 	} else {
 		on_ack(s, p);
 		on_data(s, p);

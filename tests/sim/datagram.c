@@ -16,9 +16,9 @@ struct datagram_socket {
 	uint16_t port;
 	void (*on_arrival)(void *arg, struct datagram_socket *s);
 	void *arg;
-	struct packet *first, **end; /* waiting */
+	struct transit *first, **end; /* waiting */
 	size_t n_waiting;
-	struct packet *taken; /* what datagram_take lent */
+	struct transit *taken; /* what datagram_take lent */
 };
 
 static struct table_key key_of(enum datagram_family family, uint16_t port)
@@ -74,14 +74,14 @@ int datagram_open(enum datagram_family family, uint16_t port,
 static void drop_waiting(struct datagram_socket *s)
 {
 	while (s->first) {
-		struct packet *p = s->first;
+		struct transit *p = s->first;
 		s->first = p->next;
-		packet_free(p);
+		transit_free(p);
 	}
 	s->end = &s->first;
 	s->n_waiting = 0;
 	if (s->taken)
-		packet_free(s->taken);
+		transit_free(s->taken);
 	s->taken = NULL;
 }
 
@@ -115,7 +115,7 @@ uint16_t datagram_port(const struct datagram_socket *s)
 
 /* ---- sending ---- */
 
-static void trace_sent(const struct packet *p)
+static void trace_sent(const struct transit *p)
 {
 	char from[ENDPOINT_TEXT_LEN], to[ENDPOINT_TEXT_LEN];
 
@@ -148,7 +148,7 @@ int datagram_send(struct datagram_socket *s, const struct endpoint *to, const vo
 		return -ENETUNREACH;
 	if (is_too_big(nic, to, len))
 		return -EMSGSIZE;
-	struct packet *p = packet_new(WIRE_UDP, len);
+	struct transit *p = transit_new(WIRE_UDP, len);
 	p->from = (struct endpoint){.ip = nic_address(nic, &to->ip), .port = s->port};
 	p->to = *to;
 	if (len > 0)
@@ -157,13 +157,13 @@ int datagram_send(struct datagram_socket *s, const struct endpoint *to, const vo
 	if (trace_is_on())
 		trace_sent(p);
 	internet_show_taps(p, h, false);
-	packet_send(p, nic);
+	transit_send(p, nic);
 	return 0;
 }
 
 /* ---- receiving ---- */
 
-void datagram_on_packet(struct host *h, struct packet *p)
+void datagram_on_packet(struct host *h, struct transit *p)
 {
 	struct internet_counters *counters = &internet_of_world()->counters;
 	struct table_key key = key_of(ip_is_v4(&p->to.ip) ? DATAGRAM_V4 : DATAGRAM_V6, p->to.port);
@@ -174,7 +174,7 @@ void datagram_on_packet(struct host *h, struct packet *p)
 		(*(s ? &counters->receive_queue_full : &counters->no_such_port))++;
 		TRACE("drop", "udp to port %u of %s: %s", p->to.port, h->name,
 		      s ? "queue full" : "nobody listens");
-		packet_free(p);
+		transit_free(p);
 		return;
 	}
 	counters->udp_delivered++;
@@ -191,10 +191,10 @@ void datagram_on_packet(struct host *h, struct packet *p)
 
 const uint8_t *datagram_take(struct datagram_socket *s, size_t *len, struct endpoint *from)
 {
-	struct packet *p = s->first;
+	struct transit *p = s->first;
 
 	if (s->taken)
-		packet_free(s->taken);
+		transit_free(s->taken);
 	s->taken = p;
 	if (!p)
 		return NULL;

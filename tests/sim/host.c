@@ -352,7 +352,7 @@ void host_refuse_udp(struct host *h, int err)
 	h->refuse_udp = err;
 }
 
-void host_on_packet(struct host *h, struct packet *p)
+void host_on_packet(struct host *h, struct transit *p)
 {
 	if (p->kind == WIRE_UDP)
 		datagram_on_packet(h, p);

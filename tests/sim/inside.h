@@ -1,5 +1,6 @@
 /*
- * inside: what internet, packet, host, datagram and stream know of each other and nobody else does.
+ * inside: what internet, transit, host, datagram and stream know of each other and nobody else
+ * does.
  *
  * A packet walks from stage to stage; what has no state (realms, links without a rate) is passed
  * ahead of time by adding up delays, so that a datagram through two NATs is two events.
@@ -17,18 +18,18 @@ struct stream_stack;
 
 /* ---- packets ---- */
 
-enum packet_stage {
-	PACKET_IN_REALM,    /* in a realm, to cross the distance to its next hop */
-	PACKET_ROUTED,	    /* to go to its next hop */
-	PACKET_GATEWAY_OUT, /* at packet->gateway, from inside */
-	PACKET_UPLINK_DOWN, /* at the outer end of packet->gateway's uplink */
-	PACKET_GATEWAY_IN,  /* at packet->gateway, from outside */
-	PACKET_NIC_DOWN,    /* at the far end of the receiving nic's link */
-	PACKET_ARRIVED,	    /* at the nic that has its address */
-	PACKET_GONE
+enum transit_stage {
+	TRANSIT_IN_REALM,    /* in a realm, to cross the distance to its next hop */
+	TRANSIT_ROUTED,	     /* to go to its next hop */
+	TRANSIT_GATEWAY_OUT, /* at transit->gateway, from inside */
+	TRANSIT_UPLINK_DOWN, /* at the outer end of transit->gateway's uplink */
+	TRANSIT_GATEWAY_IN,  /* at transit->gateway, from outside */
+	TRANSIT_NIC_DOWN,    /* at the far end of the receiving nic's link */
+	TRANSIT_ARRIVED,     /* at the nic that has its address */
+	TRANSIT_GONE
 };
 
-enum { PACKET_SMALL_BYTES = 256, PACKET_DATA_MAX = 2048, PACKET_HOPS_MAX = 24 };
+enum { TRANSIT_SMALL_BYTES = 256, TRANSIT_DATA_MAX = 2048, TRANSIT_HOPS_MAX = 24 };
 enum { IPV4_HEADER = 20, IPV6_HEADER = 40, UDP_HEADER = 8, TCP_HEADER = 32 };
 
 enum { SEGMENT_SYN = 1, SEGMENT_ACK = 2, SEGMENT_FIN = 4, SEGMENT_RST = 8 };
@@ -40,27 +41,27 @@ struct segment {     /* sequence numbers as TCP's, but of 64 bits from 0 on */
 	uint8_t flags;
 };
 
-struct packet {
+struct transit {
 	struct world_event event;
-	struct packet *next; /* in a queue, or free */
+	struct transit *next; /* in a queue, or free */
 	struct realm *realm;
 	struct gateway *gateway;
 	uint64_t due_us; /* when it is where its stage says; may lie ahead */
 	struct endpoint from, to;
 	struct segment segment;
-	enum packet_stage stage;
+	enum transit_stage stage;
 	enum wire_kind kind;
 	uint16_t len, cap, hops;
 	uint8_t data[];
 };
 
 /* len: of the payload, which the caller fills in. */
-struct packet *packet_new(enum wire_kind kind, size_t len);
-void packet_free(struct packet *p);
+struct transit *transit_new(enum wire_kind kind, size_t len);
+void transit_free(struct transit *p);
 /* Takes it over; from and to are set. It leaves by the nic's link. */
-void packet_send(struct packet *p, struct nic *nic);
+void transit_send(struct transit *p, struct nic *nic);
 /* With its headers, as links count it. */
-size_t packet_wire_len(const struct packet *p);
+size_t transit_wire_len(const struct transit *p);
 
 /* ---- the internet ---- */
 
@@ -105,18 +106,18 @@ struct internet { /* the world's part WORLD_INTERNET */
 	struct tap taps[INTERNET_TAPS_MAX];
 	size_t n_taps;
 	struct internet_counters counters;
-	struct packet *free_small, *free_large;
+	struct transit *free_small, *free_large;
 	struct slab *slabs;
 };
 
 struct internet *internet_of_world(void);
-void internet_show_taps(const struct packet *p, struct host *sender, bool is_sealed);
+void internet_show_taps(const struct transit *p, struct host *sender, bool is_sealed);
 const struct attachment *realm_find(const struct realm *r, const struct ip_addr *ip);
 /* What another attachment has already is left alone. */
 void realm_add_address(struct realm *r, const struct ip_addr *ip, const struct attachment *at);
 void realm_remove_address(struct realm *r, const struct ip_addr *ip, const struct attachment *at);
-/* Of packet.c's slabs, when the world ends. */
-void packet_free_slabs(struct internet *net);
+/* Of transit.c's slabs, when the world ends. */
+void transit_free_slabs(struct internet *net);
 
 /* ---- hosts ---- */
 
@@ -153,13 +154,13 @@ struct host {
 struct nic *host_route(const struct host *h, const struct ip_addr *to);
 struct ip_addr nic_address(const struct nic *n, const struct ip_addr *of_family_of);
 /* A packet has come to this host's nic; takes it over. */
-void host_on_packet(struct host *h, struct packet *p);
+void host_on_packet(struct host *h, struct transit *p);
 
-void datagram_on_packet(struct host *h, struct packet *p);
+void datagram_on_packet(struct host *h, struct transit *p);
 /* The process died: its sockets are nobody's. */
 void datagram_on_death(struct host *h);
 
-void stream_on_packet(struct host *h, struct packet *p);
+void stream_on_packet(struct host *h, struct transit *p);
 /* The process died. With power, the kernel ends its connections; without, they are forgotten. */
 void stream_on_death(struct host *h, bool has_power);
 void stream_free_stack(struct host *h);

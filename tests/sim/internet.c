@@ -31,7 +31,7 @@ static void free_internet(void *part)
 		free(g);
 	}
 	wipe_realm(&net->root);
-	packet_free_slabs(net);
+	transit_free_slabs(net);
 	free(net);
 }
 
@@ -208,7 +208,7 @@ void internet_add_tap(internet_tap_fn *tap, void *arg)
 	net->taps[net->n_taps++] = (struct tap){.fn = tap, .arg = arg};
 }
 
-void internet_show_taps(const struct packet *p, struct host *sender, bool is_sealed)
+void internet_show_taps(const struct transit *p, struct host *sender, bool is_sealed)
 {
 	const struct internet *net = internet_of_world();
 	struct wire_packet shown = {

@@ -135,10 +135,13 @@ static void sweep_openings(struct nat *n, uint64_t now_us)
 	n->openings = kept;
 }
 
-/* Drops what has expired, once there is as much again as the last sweep left. */
+/* Drops what has expired, once there is as much again as the last sweep left, or no room. */
 static void sweep(struct nat *n, uint64_t now_us)
 {
-	if (n->by_outer.count + n->openings.count < n->sweep_at)
+	bool has_room =
+		n->by_outer.count < NAT_MAPPINGS_MAX && n->openings.count < NAT_OPENINGS_MAX;
+
+	if (has_room && n->by_outer.count + n->openings.count < n->sweep_at)
 		return;
 	for (size_t i = 0; i < n->n_mappings; i++)
 		if (n->mappings[i].until_us != 0 && now_us >= n->mappings[i].until_us)

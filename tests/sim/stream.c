@@ -272,23 +272,23 @@ void stream_listener_close(struct stream_listener *l)
 
 /* ---- segments to this host ---- */
 
-static void on_first_segment(struct host *h, struct packet *p)
+static void on_first_segment(struct host *h, struct transit *p)
 {
 	struct table_key key = listener_key(p->to.port);
 	const struct table_entry *e = h->streams ? table_find(&h->streams->listeners, &key) : NULL;
 
 	if (!e || p->segment.flags != SEGMENT_SYN) {
 		connection_refuse(h, p);
-		packet_free(p);
+		transit_free(p);
 		return;
 	}
 	struct stream *s = stream_new(h, &p->to, &p->from, p->segment.id);
 	s->listener = e->value.ptr;
-	packet_free(p);
+	transit_free(p);
 	connection_accept(s);
 }
 
-void stream_on_packet(struct host *h, struct packet *p)
+void stream_on_packet(struct host *h, struct transit *p)
 {
 	struct table_key key = stream_key(p->to.port, &p->from);
 	const struct table_entry *e =

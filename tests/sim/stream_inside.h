@@ -48,8 +48,8 @@ struct stream {
 	unsigned tries;
 
 	struct byte_queue in;
-	uint64_t expected;    /* received up to, in order */
-	struct packet *early; /* received out of order, by seq */
+	uint64_t expected;     /* received up to, in order */
+	struct transit *early; /* received out of order, by seq */
 	size_t early_count;
 	uint32_t told_window;
 	bool has_peer_end, owes_ack;
@@ -88,9 +88,9 @@ struct table_key stream_key(uint16_t local_port, const struct endpoint *remote);
 
 void connection_dial(struct stream *s);
 void connection_accept(struct stream *s);
-void connection_on_segment(struct stream *s, struct packet *p);
+void connection_on_segment(struct stream *s, struct transit *p);
 /* A segment to nobody. */
-void connection_refuse(struct host *h, const struct packet *p);
+void connection_refuse(struct host *h, const struct transit *p);
 /* Sends what window and congestion let through. */
 void connection_push(struct stream *s);
 /* The owner has read: the other side may send more. */

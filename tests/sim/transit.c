@@ -1,5 +1,5 @@
 /*
- * packet: the pool of packets, and their walk through links, realms and gateways.
+ * transit: the pool of packets under way, and their walk through links, realms and gateways.
  *
  * Each step below takes a packet at its stage and leaves it at the next, GONE where it was dropped.
  * Steps with state (a NAT, a link with a rate, the arrival) happen at their time; the others at
@@ -12,7 +12,7 @@
 #include "tests/sim/inside.h"
 #include "tests/sim/trace.h"
 
-enum { PACKETS_A_SLAB = 32 };
+enum { TRANSITS_A_SLAB = 32 };
 
 struct slab {
 	struct slab *next;
@@ -23,17 +23,17 @@ struct slab {
 
 static void add_slab(struct internet *net, size_t cap)
 {
-	size_t size = (sizeof(struct packet) + cap + 15) & ~(size_t)15;
-	struct slab *slab = malloc(sizeof(*slab) + PACKETS_A_SLAB * size);
-	struct packet **list = cap == PACKET_SMALL_BYTES ? &net->free_small : &net->free_large;
+	size_t size = (sizeof(struct transit) + cap + 15) & ~(size_t)15;
+	struct slab *slab = malloc(sizeof(*slab) + TRANSITS_A_SLAB * size);
+	struct transit **list = cap == TRANSIT_SMALL_BYTES ? &net->free_small : &net->free_large;
 
 	if (!slab)
 		abort();
 	slab->next = net->slabs;
 	net->slabs = slab;
-	for (size_t i = 0; i < PACKETS_A_SLAB; i++) {
+	for (size_t i = 0; i < TRANSITS_A_SLAB; i++) {
 		void *at = slab->bytes + i * size;
-		struct packet *p = at;
+		struct transit *p = at;
 		memset(p, 0, sizeof(*p));
 		p->cap = (uint16_t)cap;
 		p->next = *list;
@@ -41,7 +41,7 @@ static void add_slab(struct internet *net, size_t cap)
 	}
 }
 
-void packet_free_slabs(struct internet *net)
+void transit_free_slabs(struct internet *net)
 {
 	while (net->slabs) {
 		struct slab *slab = net->slabs;
@@ -50,17 +50,17 @@ void packet_free_slabs(struct internet *net)
 	}
 }
 
-struct packet *packet_new(enum wire_kind kind, size_t len)
+struct transit *transit_new(enum wire_kind kind, size_t len)
 {
 	struct internet *net = internet_of_world();
-	bool is_small = len <= PACKET_SMALL_BYTES;
-	struct packet **list = is_small ? &net->free_small : &net->free_large;
+	bool is_small = len <= TRANSIT_SMALL_BYTES;
+	struct transit **list = is_small ? &net->free_small : &net->free_large;
 
-	if (len > PACKET_DATA_MAX)
+	if (len > TRANSIT_DATA_MAX)
 		abort();
 	if (!*list)
-		add_slab(net, is_small ? PACKET_SMALL_BYTES : PACKET_DATA_MAX);
-	struct packet *p = *list;
+		add_slab(net, is_small ? TRANSIT_SMALL_BYTES : TRANSIT_DATA_MAX);
+	struct transit *p = *list;
 	*list = p->next;
 	p->next = NULL;
 	p->kind = kind;
@@ -70,16 +70,16 @@ struct packet *packet_new(enum wire_kind kind, size_t len)
 	return p;
 }
 
-void packet_free(struct packet *p)
+void transit_free(struct transit *p)
 {
 	struct internet *net = internet_of_world();
-	struct packet **list = p->cap == PACKET_SMALL_BYTES ? &net->free_small : &net->free_large;
+	struct transit **list = p->cap == TRANSIT_SMALL_BYTES ? &net->free_small : &net->free_large;
 
 	p->next = *list;
 	*list = p;
 }
 
-size_t packet_wire_len(const struct packet *p)
+size_t transit_wire_len(const struct transit *p)
 {
 	size_t ip = ip_is_v4(&p->to.ip) ? IPV4_HEADER : IPV6_HEADER;
 
@@ -88,7 +88,7 @@ size_t packet_wire_len(const struct packet *p)
 
 /* ---- steps ---- */
 
-static void drop(struct packet *p, uint64_t *counter, const char *why, const char *where)
+static void drop(struct transit *p, uint64_t *counter, const char *why, const char *where)
 {
 	(*counter)++;
 	if (trace_is_on()) {
@@ -98,14 +98,14 @@ static void drop(struct packet *p, uint64_t *counter, const char *why, const cha
 		trace_line("drop", "%s %s -> %s %u bytes: %s at %s",
 			   p->kind == WIRE_UDP ? "udp" : "tcp", from, to, p->len, why, where);
 	}
-	p->stage = PACKET_GONE;
+	p->stage = TRANSIT_GONE;
 }
 
-static void walk(struct packet *p);
+static void walk(struct transit *p);
 
-static void send_copy(const struct packet *p, uint64_t due_us)
+static void send_copy(const struct transit *p, uint64_t due_us)
 {
-	struct packet *copy = packet_new(p->kind, p->len);
+	struct transit *copy = transit_new(p->kind, p->len);
 	uint16_t cap = copy->cap;
 
 	memcpy(copy, p, sizeof(*p) + p->len);
@@ -116,11 +116,11 @@ static void send_copy(const struct packet *p, uint64_t due_us)
 }
 
 /* On to `next`, where the link lets it pass. */
-static void cross(struct packet *p, struct link *link, enum link_side side, const char *where,
-		  enum packet_stage next)
+static void cross(struct transit *p, struct link *link, enum link_side side, const char *where,
+		  enum transit_stage next)
 {
 	struct link_passage passage;
-	enum link_verdict verdict = link_pass(link, side, packet_wire_len(p), p->due_us, &passage);
+	enum link_verdict verdict = link_pass(link, side, transit_wire_len(p), p->due_us, &passage);
 
 	if (verdict != LINK_PASSED && verdict != LINK_PASSED_TWICE) {
 		drop(p, &internet_of_world()->counters.lost_on_links, link_verdict_str(verdict),
@@ -135,7 +135,7 @@ static void cross(struct packet *p, struct link *link, enum link_side side, cons
 
 /* Distance and weather between the two addresses, where somebody made some: that of (from, to) and
  * that of (to, from). */
-static void find_pairs(const struct packet *p, struct link *links[static 2])
+static void find_pairs(const struct transit *p, struct link *links[static 2])
 {
 	struct endpoint from = {.ip = p->from.ip}, to = {.ip = p->to.ip};
 	struct table_key keys[2] = {table_key_of(1, &from, &to), table_key_of(1, &to, &from)};
@@ -146,24 +146,24 @@ static void find_pairs(const struct packet *p, struct link *links[static 2])
 	}
 }
 
-static void step_in_realm(struct packet *p)
+static void step_in_realm(struct transit *p)
 {
 	struct link *links[2] = {0};
 
-	if (++p->hops > PACKET_HOPS_MAX) {
+	if (++p->hops > TRANSIT_HOPS_MAX) {
 		drop(p, &internet_of_world()->counters.looping, "looping", p->realm->name);
 		return;
 	}
 	if (p->realm->pairs.count != 0)
 		find_pairs(p, links);
-	p->stage = PACKET_ROUTED;
+	p->stage = TRANSIT_ROUTED;
 	if (links[0])
-		cross(p, links[0], LINK_UP, "pair", PACKET_ROUTED);
-	if (links[1] && p->stage != PACKET_GONE)
-		cross(p, links[1], LINK_DOWN, "pair", PACKET_ROUTED);
+		cross(p, links[0], LINK_UP, "pair", TRANSIT_ROUTED);
+	if (links[1] && p->stage != TRANSIT_GONE)
+		cross(p, links[1], LINK_DOWN, "pair", TRANSIT_ROUTED);
 }
 
-static bool pairs_need_order(const struct packet *p)
+static bool pairs_need_order(const struct transit *p)
 {
 	struct link *links[2];
 
@@ -174,38 +174,38 @@ static bool pairs_need_order(const struct packet *p)
 	       (links[1] && link_needs_order(links[1], LINK_DOWN));
 }
 
-static void step_routed(struct packet *p)
+static void step_routed(struct transit *p)
 {
 	struct internet *net = internet_of_world();
 	const struct attachment *at = realm_find(p->realm, &p->to.ip);
 
 	if (at && at->kind == ATTACHED_NIC) {
-		p->stage = PACKET_NIC_DOWN;
+		p->stage = TRANSIT_NIC_DOWN;
 	} else if (at && at->kind == ATTACHED_UPLINK) {
 		p->gateway = at->gateway;
-		p->stage = PACKET_UPLINK_DOWN;
+		p->stage = TRANSIT_UPLINK_DOWN;
 	} else if (at) {
 		drop(p, &net->counters.no_such_port, "no such port", p->realm->name);
 	} else if (p->realm->gateway) {
 		p->gateway = p->realm->gateway;
-		p->stage = PACKET_GATEWAY_OUT;
+		p->stage = TRANSIT_GATEWAY_OUT;
 	} else {
 		drop(p, &net->counters.no_such_address, "no such address", p->realm->name);
 	}
 }
 
-static enum nat_protocol protocol_of(const struct packet *p)
+static enum nat_protocol protocol_of(const struct transit *p)
 {
 	return p->kind == WIRE_UDP ? NAT_UDP : NAT_TCP;
 }
 
-static void drop_at_nat(struct packet *p, enum nat_verdict verdict)
+static void drop_at_nat(struct transit *p, enum nat_verdict verdict)
 {
 	drop(p, &internet_of_world()->counters.dropped_by_nats, nat_verdict_str(verdict),
 	     p->gateway->name);
 }
 
-static void step_gateway_out(struct packet *p)
+static void step_gateway_out(struct transit *p)
 {
 	struct gateway *g = p->gateway;
 	uint64_t now_us = world_now_us();
@@ -213,7 +213,7 @@ static void step_gateway_out(struct packet *p)
 	if (ip_equal(&p->to.ip, &g->outer)) {
 		enum nat_verdict verdict =
 			nat_on_hairpin(g->nat, protocol_of(p), &p->from, &p->to, now_us);
-		p->stage = PACKET_IN_REALM;
+		p->stage = TRANSIT_IN_REALM;
 		if (verdict != NAT_PASSED)
 			drop_at_nat(p, verdict);
 		return;
@@ -225,10 +225,10 @@ static void step_gateway_out(struct packet *p)
 		return;
 	}
 	p->realm = g->outer_realm;
-	cross(p, &g->uplink, LINK_UP, g->name, PACKET_IN_REALM);
+	cross(p, &g->uplink, LINK_UP, g->name, TRANSIT_IN_REALM);
 }
 
-static void step_gateway_in(struct packet *p)
+static void step_gateway_in(struct transit *p)
 {
 	struct gateway *g = p->gateway;
 	enum nat_verdict verdict =
@@ -239,21 +239,21 @@ static void step_gateway_in(struct packet *p)
 		return;
 	}
 	p->realm = &g->inner_realm;
-	p->stage = PACKET_IN_REALM;
+	p->stage = TRANSIT_IN_REALM;
 }
 
-static void step_nic_down(struct packet *p)
+static void step_nic_down(struct transit *p)
 {
 	const struct attachment *at = realm_find(p->realm, &p->to.ip);
 
 	if (!at || at->kind != ATTACHED_NIC) {
-		p->stage = PACKET_IN_REALM;
+		p->stage = TRANSIT_IN_REALM;
 		return;
 	}
-	cross(p, &at->nic->link, LINK_DOWN, at->nic->host->name, PACKET_ARRIVED);
+	cross(p, &at->nic->link, LINK_DOWN, at->nic->host->name, TRANSIT_ARRIVED);
 }
 
-static void step_arrived(struct packet *p)
+static void step_arrived(struct transit *p)
 {
 	const struct attachment *at = realm_find(p->realm, &p->to.ip);
 	struct internet_counters *counters = &internet_of_world()->counters;
@@ -275,99 +275,99 @@ static void step_arrived(struct packet *p)
 
 /* Must this stage happen at its time? An arrival always comes by an event, so that no receiver is
  * called from within a send. */
-static bool has_to_wait(const struct packet *p)
+static bool has_to_wait(const struct transit *p)
 {
 	const struct attachment *at;
 
 	switch (p->stage) {
-	case PACKET_IN_REALM:
+	case TRANSIT_IN_REALM:
 		return pairs_need_order(p);
-	case PACKET_GATEWAY_OUT:
-	case PACKET_GATEWAY_IN:
+	case TRANSIT_GATEWAY_OUT:
+	case TRANSIT_GATEWAY_IN:
 		return true;
-	case PACKET_UPLINK_DOWN:
+	case TRANSIT_UPLINK_DOWN:
 		return link_needs_order(&p->gateway->uplink, LINK_DOWN);
-	case PACKET_NIC_DOWN:
+	case TRANSIT_NIC_DOWN:
 		at = realm_find(p->realm, &p->to.ip);
 		return at && at->kind == ATTACHED_NIC &&
 		       link_needs_order(&at->nic->link, LINK_DOWN);
-	case PACKET_ROUTED:
-	case PACKET_ARRIVED:
-	case PACKET_GONE:
+	case TRANSIT_ROUTED:
+	case TRANSIT_ARRIVED:
+	case TRANSIT_GONE:
 		break;
 	}
 	return false;
 }
 
-static void step(struct packet *p)
+static void step(struct transit *p)
 {
 	switch (p->stage) {
-	case PACKET_IN_REALM:
+	case TRANSIT_IN_REALM:
 		step_in_realm(p);
 		break;
-	case PACKET_ROUTED:
+	case TRANSIT_ROUTED:
 		step_routed(p);
 		break;
-	case PACKET_GATEWAY_OUT:
+	case TRANSIT_GATEWAY_OUT:
 		step_gateway_out(p);
 		break;
-	case PACKET_UPLINK_DOWN:
-		cross(p, &p->gateway->uplink, LINK_DOWN, p->gateway->name, PACKET_GATEWAY_IN);
+	case TRANSIT_UPLINK_DOWN:
+		cross(p, &p->gateway->uplink, LINK_DOWN, p->gateway->name, TRANSIT_GATEWAY_IN);
 		break;
-	case PACKET_GATEWAY_IN:
+	case TRANSIT_GATEWAY_IN:
 		step_gateway_in(p);
 		break;
-	case PACKET_NIC_DOWN:
+	case TRANSIT_NIC_DOWN:
 		step_nic_down(p);
 		break;
-	case PACKET_ARRIVED:
-	case PACKET_GONE:
+	case TRANSIT_ARRIVED:
+	case TRANSIT_GONE:
 		break;
 	}
 }
 
 static void on_due(void *arg)
 {
-	struct packet *p = arg;
+	struct transit *p = arg;
 
-	if (p->stage == PACKET_ARRIVED) {
+	if (p->stage == TRANSIT_ARRIVED) {
 		step_arrived(p);
-		if (p->stage == PACKET_GONE)
-			packet_free(p);
+		if (p->stage == TRANSIT_GONE)
+			transit_free(p);
 		return;
 	}
 	walk(p);
 }
 
-static void wait_until_due(struct packet *p)
+static void wait_until_due(struct transit *p)
 {
 	p->event.fire = on_due;
 	p->event.arg = p;
 	world_event_set_at_place(&p->event, p->due_us, (struct world_place){0});
 }
 
-static void walk(struct packet *p)
+static void walk(struct transit *p)
 {
-	while (p->stage != PACKET_ARRIVED && p->stage != PACKET_GONE) {
+	while (p->stage != TRANSIT_ARRIVED && p->stage != TRANSIT_GONE) {
 		if (p->due_us > world_now_us() && has_to_wait(p)) {
 			wait_until_due(p);
 			return;
 		}
 		step(p);
 	}
-	if (p->stage == PACKET_GONE)
-		packet_free(p);
+	if (p->stage == TRANSIT_GONE)
+		transit_free(p);
 	else
 		wait_until_due(p);
 }
 
-void packet_send(struct packet *p, struct nic *nic)
+void transit_send(struct transit *p, struct nic *nic)
 {
 	p->due_us = world_now_us();
 	p->realm = nic->realm;
 	if (ip_equal(&p->to.ip, &nic->v4) || ip_equal(&p->to.ip, &nic->v6))
-		p->stage = PACKET_ARRIVED;
+		p->stage = TRANSIT_ARRIVED;
 	else
-		cross(p, &nic->link, LINK_UP, nic->host->name, PACKET_IN_REALM);
+		cross(p, &nic->link, LINK_UP, nic->host->name, TRANSIT_IN_REALM);
 	walk(p);
 }
