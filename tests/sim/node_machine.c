@@ -16,6 +16,7 @@
 #include "tests/sim/kernel_udp.h"
 #include "tests/sim/node_tap.h"
 #include "tests/sim/platter.h"
+#include "tests/sim/sudden_end.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/world.h"
 
@@ -154,48 +155,25 @@ void node_machine_term(struct node_machine *m)
 	world_leave(before);
 }
 
-/* The process is gone already: its memory comes back, and nothing it does on the way counts. */
-static void bury(struct node_machine *m, struct world_place ghost)
+static void bury(void *arg)
 {
-	struct world_place before = world_enter_place(ghost);
+	struct node_machine *m = arg;
 
-	node_free(m->node);
+	node_free(m->node); /* NULL is fine */
 	m->node = NULL;
-	world_leave(before);
-}
-
-/* Leaves what the saver has in hand half done. Returns where the process was. */
-static struct world_place interrupt(struct node_machine *m, const char *what)
-{
-	struct world_place before = world_enter(m->host), here = world_place();
-
-	TRACE("life", "%s", what);
-	kernel_disk_interrupt(m->host, world_dice(WORLD_DICE_DISKS));
-	world_leave(before);
-	return here;
 }
 
 void node_machine_crash(struct node_machine *m)
 {
-	if (!m->node)
-		return;
-	struct world_place ghost = interrupt(m, "crash");
-
-	host_crash(m->host);
-	bury(m, ghost);
-	platter_thaw(kernel_disk_of(m->host));
+	if (m->node)
+		sudden_end_by_kill(m->host, bury, m);
 }
 
 void node_machine_power_cut(struct node_machine *m)
 {
 	if (!host_is_on(m->host))
 		return;
-	struct world_place ghost = interrupt(m, "power cut");
-
-	host_power_off(m->host);
-	if (m->node)
-		bury(m, ghost);
-	platter_cut_power(kernel_disk_of(m->host), world_dice(WORLD_DICE_DISKS));
+	sudden_end_of_power(m->host, bury, m);
 	kernel_tun_remove(m->host);
 }
 

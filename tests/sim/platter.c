@@ -136,7 +136,8 @@ static void tear(struct inode *i, struct random *dice)
 		}
 	}
 	i->n_dirty = 0;
-	memcpy(i->bytes, i->medium, i->cap);
+	if (i->cap > 0)
+		memcpy(i->bytes, i->medium, i->cap);
 	i->len = i->medium_len;
 }
 
