@@ -43,6 +43,8 @@ def missing_programs(build):
 class Daemon:
     """A program that can be killed and started again with the state it has."""
 
+    metrics = METRICS
+
     def __init__(self, mesh, host, name):
         self.mesh, self.host, self.name = mesh, host, name
         self.state = f"{mesh.work}/{name}"
@@ -55,7 +57,8 @@ class Daemon:
     def ledger(self, seconds=3):
         """Its /metrics and whether they add up (ledger.py); wants a mesh with metrics."""
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ledger.py")
-        return json.loads(netns.run(self.host, "/usr/bin/python3", "-B", script, METRICS, seconds))
+        return json.loads(netns.run(self.host, "/usr/bin/python3", "-B", script, self.metrics,
+                                    seconds))
 
     def environment(self):
         return {}
@@ -133,6 +136,19 @@ class Relay(Daemon):
                 text = f.read()
             return text if text.endswith("\n") else None
         return wait_for(f"the map entry of {self.name}", printed)
+
+
+class StunServer(Daemon):
+    """warren-stun, beside the coordinator."""
+
+    metrics = "127.0.0.1:9101"
+
+    def __init__(self, mesh):
+        super().__init__(mesh, "coordinator", "stun")
+        self.target = f"{topology.public_ip(self.host)}:3478"
+
+    def command(self):
+        return [f"{self.mesh.build}/warren-stun", "--listen", self.target, "--metrics", self.metrics]
 
 
 class Node(Daemon):
@@ -250,6 +266,12 @@ class Mesh:
         node = Node(self, host, name, role, *options)
         self.others.append(node)
         return node
+
+    def add_stun(self):
+        stun = StunServer(self)
+        self.others.append(stun)
+        stun.start()
+        return stun
 
     def admit_relays(self):
         """Restarts the relays such that they ask the coordinator whom to let in."""

@@ -45,6 +45,7 @@ class Case:
         self.strict, self.rtt_ms = strict, rtt_ms
         self.work = f"{logs}/state"
         self.rows, self.failures = [], []
+        self.notes = []  # lines to be shown below the outcome
         self.meshes = 0
         shutil.rmtree(logs, ignore_errors=True)
         os.makedirs(self.work)
@@ -79,6 +80,9 @@ class Case:
         """Says at once that the scenario failed."""
         if not condition:
             raise mesh.LabError(what)
+
+    def note(self, text):
+        self.notes.append(text)
 
     def hold(self, what, value_ms, bar_ms, rtts=0.0, peer=""):
         """A number and its bar: a constant and so many round trips. None: it never happened."""

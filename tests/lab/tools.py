@@ -99,6 +99,18 @@ def flood(lab, host, targets, seconds, rate=10000):
     return Tool(lab, host, "flood", *targets, "--seconds", seconds, "--rate", rate)
 
 
+def stranger(lab, kind, targets, seconds=2, rate=4000, key=None):
+    """Sends to UDP ports what it sees on the inet bridge, in its kind (tools/stranger)."""
+    return Tool(lab, "stranger", "stranger", kind, *targets, "--wire", netns.full_name("inet"),
+                "--seconds", seconds, "--rate", rate, *(["--key", key] if key else []))
+
+
+def crowd(lab, manner, address, port, connections=1000, rate=1000, host="stranger"):
+    """Connections that keep a TCP port busy until result()."""
+    return Tool(lab, host, "crowd", manner, address, port, "--connections", connections,
+                "--rate", rate)
+
+
 class Capture:
     """tcpdump on an interface, into a file."""
 

@@ -1,2 +1,2 @@
 """All scenarios: importing this registers them."""
-from . import history, keys, lab, mistakes, safety, start, trouble  # noqa: F401
+from . import history, keys, lab, mistakes, safety, start, strangers, trouble  # noqa: F401

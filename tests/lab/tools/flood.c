@@ -2,9 +2,10 @@
  * flood: a stranger who sends random datagrams to UDP ports and opens connections to TCP ports, at
  * a bounded rate, with garbage on them. Targets are "udp:ADDRESS:PORT" and "tcp:ADDRESS:PORT".
  */
+#include "tests/lab/tools/garbage.h"
 #include "tests/lab/tools/tool.h"
 
-enum { TARGETS_MAX = 32, CONNECTIONS_MAX = 256, DATAGRAM_MAX = 1400 };
+enum { TARGETS_MAX = 32, CONNECTIONS_MAX = 256 };
 
 struct target {
 	bool tcp;
@@ -22,35 +23,10 @@ struct flood {
 	uint64_t datagrams, connects;
 };
 
-static uint64_t next_random(struct flood *f)
-{
-	f->random ^= f->random << 13;
-	f->random ^= f->random >> 7;
-	f->random ^= f->random << 17;
-	return f->random;
-}
-
-/* Half of it begins as WireGuard, STUN or disco do, so that it gets past the first look. */
-static size_t make_garbage(struct flood *f, uint8_t buf[static DATAGRAM_MAX])
-{
-	static const uint8_t beginnings[][6] = {{1}, {2},    {3},
-						{4}, {0, 1}, {'T', 'S', 0xf0, 0x9f, 0x92, 0xac}};
-	size_t len = 1 + next_random(f) % DATAGRAM_MAX;
-	uint64_t dice = next_random(f);
-
-	for (size_t i = 0; i < len; i++)
-		buf[i] = (uint8_t)next_random(f);
-	if (dice & 1 && len > 6)
-		memcpy(buf, beginnings[(dice >> 1) % 6], (dice >> 1) % 6 < 4 ? 4 : 6);
-	if ((dice >> 8) % 4 == 0) /* of the very length of a handshake initiation or response */
-		len = (dice >> 16) & 1 ? 148 : 92;
-	return len;
-}
-
 static void hit_udp(struct flood *f, const struct target *t)
 {
-	uint8_t garbage[DATAGRAM_MAX];
-	size_t len = make_garbage(f, garbage);
+	uint8_t garbage[GARBAGE_MAX];
+	size_t len = make_garbage(&f->random, garbage);
 	int fd = t->sa.ss_family == AF_INET ? f->udp_v4 : f->udp_v6;
 
 	f->datagrams += sendto(fd, garbage, len, MSG_DONTWAIT, (const struct sockaddr *)&t->sa,
@@ -59,11 +35,12 @@ static void hit_udp(struct flood *f, const struct target *t)
 
 static void hit_tcp(struct flood *f, const struct target *t)
 {
-	uint8_t garbage[DATAGRAM_MAX];
+	uint8_t garbage[GARBAGE_MAX];
 	int *slot = &f->connections[f->next_connection++ % CONNECTIONS_MAX];
 
 	if (*slot >= 0) {
-		(void)!send(*slot, garbage, make_garbage(f, garbage), MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)!send(*slot, garbage, make_garbage(&f->random, garbage),
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(*slot);
 	}
 	*slot = socket(t->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -82,12 +59,12 @@ static void run(struct flood *f, double rate, uint64_t end_us)
 		double due = (double)(now_us - start_us) / US_PER_S * rate;
 
 		for (; sent < due; sent++) {
-			const struct target *t = &f->targets[next_random(f) % f->n];
+			const struct target *t = &f->targets[next_random(&f->random) % f->n];
 
 			/* A connection costs more than a datagram: one for each ten. */
 			if (!t->tcp)
 				hit_udp(f, t);
-			else if (next_random(f) % 10 == 0)
+			else if (next_random(&f->random) % 10 == 0)
 				hit_tcp(f, t);
 		}
 		usleep(1000);
@@ -113,7 +90,7 @@ int main(int argc, char **argv)
 {
 	static struct flood f;
 
-	f.random = (uint64_t)option_number(argc, argv, "--seed", 1) * 2654435761u + 1;
+	f.random = garbage_seed(option_number(argc, argv, "--seed", 1));
 	for (int i = 1; positional(argc, argv, i); i++)
 		add_target(&f, positional(argc, argv, i));
 	if (f.n == 0)
