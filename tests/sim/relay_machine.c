@@ -7,6 +7,7 @@
 
 #include "common/net/loop.h"
 #include "common/statefile.h"
+#include "derp-relay/hub.h"
 #include "derp-relay/relay_server.h"
 #include "derp-relay/relay_settings.h"
 #include "tests/sim/host.h"

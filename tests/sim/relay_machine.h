@@ -15,11 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/key.h"
 #include "common/wire.h"
-#include "derp-relay/hub.h"
 
 struct host;
+struct hub_counters;
 struct relay_machine;
 struct world;
 
@@ -64,7 +63,8 @@ MUST_CHECK int relay_machine_set_admission(struct relay_machine *m, const char *
 					   const char *secret,
 					   char error[static RELAY_MACHINE_ERROR_LEN]);
 
-/* All zero while it does not run. */
+/* derp-relay/hub.h, which does not go together with agent/tunnel/engine.h. All zero while it does
+ * not run. */
 void relay_machine_counters(const struct relay_machine *m, struct hub_counters *out);
 
 #endif
