@@ -374,6 +374,7 @@ static void on_ack(struct stream *s, const struct transit *p)
 	bool is_repeated = g->ack == s->una && p->len == 0 && g->window == s->peer_window &&
 			   !is_all_acked(s) && !(g->flags & (SEGMENT_SYN | SEGMENT_FIN));
 
+	s->acked_us = host_awake_us(s->host);
 	s->peer_window = g->window;
 	if (g->ack > s->una && g->ack <= s->highest)
 		on_progress(s, g->ack);

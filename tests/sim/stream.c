@@ -424,11 +424,20 @@ size_t stream_not_sent(const struct stream *s)
 	return s->highest < end ? (size_t)(end - s->highest) : 0;
 }
 
+/* The kernel's times stand still in sleep: as long ago as it thinks. */
+static uint64_t world_time_of(const struct stream *s, uint64_t awake_us)
+{
+	return awake_us == 0 ? 0 : world_now_us() - (host_awake_us(s->host) - awake_us);
+}
+
+uint64_t stream_acked_us(const struct stream *s)
+{
+	return world_time_of(s, s->acked_us);
+}
+
 uint64_t stream_unacked_since_us(const struct stream *s)
 {
-	if (s->waiting_since_us == 0)
-		return 0;
-	return world_now_us() - (host_awake_us(s->host) - s->waiting_since_us);
+	return world_time_of(s, s->waiting_since_us);
 }
 
 int stream_error(const struct stream *s)

@@ -79,6 +79,9 @@ bool stream_can_send(const struct stream *s);	 /* room; true for an error too, a
 size_t stream_waiting(const struct stream *s);	 /* bytes to be read */
 size_t stream_unsent(const struct stream *s);	 /* bytes not yet acknowledged */
 size_t stream_not_sent(const struct stream *s);	 /* bytes that the network has not seen */
+/* When the other side's kernel last acknowledged anything (TCP_INFO's tcpi_last_ack_recv), in the
+ * world's time less what the host slept since; 0: never. */
+uint64_t stream_acked_us(const struct stream *s);
 /* Since when nothing was acknowledged though something waits for it; 0: nothing waits. */
 uint64_t stream_unacked_since_us(const struct stream *s);
 int stream_error(const struct stream *s); /* 0, or why it ended */

@@ -45,6 +45,7 @@ struct stream {
 	uint64_t rto_us, rtt_us, rtt_var_us;
 	uint64_t sample_seq, sample_us; /* sample_us 0: no round trip is being measured */
 	uint64_t waiting_since_us;	/* awake time of the oldest unacknowledged; 0: none */
+	uint64_t acked_us;		/* awake time of the last acknowledgement; 0: none */
 	unsigned tries;
 
 	struct byte_queue in;

@@ -217,6 +217,7 @@ TEST(a_handshake_takes_one_round_trip_and_bytes_half_of_one)
 	CHECK_INT(p->server.got, 5);
 	CHECK_INT(p->server.last_us, START + 120 * MS);
 	CHECK_INT(stream_unsent(p->client.stream), 0);
+	CHECK_INT(stream_acked_us(p->client.stream), START + 140 * MS);
 	CHECK_INT(stream_unacked_since_us(p->client.stream), 0);
 	say(&p->server, 9);
 	run_to(p, 300 * MS);
