@@ -10,7 +10,7 @@
  *	node_keys.c      our own disco key, and a new one each week
  *	node_reach.c     where we can be reached: addresses, STUN, home relay
  *	node_relays.c    the relay map, sessions with relays, STUN servers
- *	node_commands.c  what `warren` asks for
+ *	node_commands.c  what `warren` asks for (node_work.h has the rest of its files)
  *	node_status.c    what `warren status` shows, and /metrics
  */
 #ifndef WARREN_NODE_INSIDE_H
