@@ -29,11 +29,28 @@ static struct path_report report_from_wire(const struct disco_report *report,
 
 /* ---- disco ---- */
 
+/* It has sent data, so it believes in keys of a process before ours: they are gone, and with the
+ * power went perhaps what a warm start reads. Left alone it would notice after 15 s (WireGuard's
+ * KEEPALIVE_TIMEOUT + REKEY_TIMEOUT). */
+static bool believes_in_lost_keys(const struct peer *peer, const struct disco_ping *ping)
+{
+	const struct disco_report *report = &ping->report;
+	struct engine_peer_stats stats;
+
+	if (!ping->has_report ||
+	    (report->data_sent[DISCO_WAY_DIRECT] == 0 && report->data_sent[DISCO_WAY_RELAY] == 0))
+		return false;
+	engine_peer_stats(peer->engine, &stats);
+	return stats.last_handshake_unix_us == 0;
+}
+
 static void on_ping(struct peer *peer, const struct disco_ping *ping, const struct way *from,
 		    uint64_t now_us, struct path_actions *actions)
 {
 	struct path_report report = report_from_wire(&ping->report, from);
 
+	if (believes_in_lost_keys(peer, ping))
+		engine_peer_start_handshake(peer->engine, false);
 	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
 			  actions);
 }

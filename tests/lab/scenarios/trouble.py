@@ -2,6 +2,8 @@
 
 Each gets a mesh on a direct path with keystrokes each 20 ms; nothing typed may be lost in any.
 """
+import contextlib
+import os
 import signal
 import time
 
@@ -129,6 +131,20 @@ def restart_dead(case, m, typing):
 def crash(case, m, typing):
     """Each daemon is killed outright and started again."""
     restart_both(case, m, typing, 1000, number=signal.SIGKILL)
+
+
+@trouble("power-cut")
+def power_cut(case, m, typing):
+    """dev loses power and with it what was not synced: who was active, and the flow table."""
+    typing.keys.mark("cut")
+    m.dev.stop(signal.SIGKILL)
+    for name in ("warm.json", "flows"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{m.dev.state}/{name}")
+    m.dev.start()
+    time.sleep(5)
+    typing.finish()
+    case.hold("dev back", typing.gap_ms("cut"), 1000, rtts=4)
 
 
 @trouble("address-change")
