@@ -95,13 +95,17 @@ void connection_refuse(struct host *h, const struct transit *p)
 
 static uint64_t end_of_out(const struct stream *s)
 {
-	return s->una + byte_queue_len(&s->out);
+	return s->is_ended ? s->end_seq : s->una + byte_queue_len(&s->out);
 }
 
-/* The FIN is at end_of_out: una passes it once it is acknowledged. */
 static bool is_all_acked(const struct stream *s)
 {
 	return s->una == s->next && byte_queue_len(&s->out) == 0;
+}
+
+static bool is_end_acked(const struct stream *s)
+{
+	return s->is_ended && s->una > s->end_seq;
 }
 
 /* The kernel's timers stand still while its host sleeps. */
@@ -194,7 +198,7 @@ static void send_first_again(struct stream *s)
 	s->sample_us = 0;
 	if (len > STREAM_SEGMENT_BYTES)
 		len = STREAM_SEGMENT_BYTES;
-	if (len == 0 && s->is_ended)
+	if (len == 0)
 		send_segment(s, SEGMENT_ACK | SEGMENT_FIN, s->una, 0);
 	else
 		send_segment(s, SEGMENT_ACK, s->una, len);
@@ -253,7 +257,7 @@ static void on_resend(void *arg)
 {
 	struct stream *s = arg;
 
-	if (s->state == STREAM_OPEN && is_all_acked(s)) {
+	if (s->state == STREAM_OPEN && is_end_acked(s)) {
 		/* Nobody owns it, and the other side never ended: FIN-WAIT-2 is over. */
 		connection_die(s, 0);
 		stream_settle(s);
@@ -308,15 +312,14 @@ void connection_reset(struct stream *s)
 
 void connection_orphan(struct stream *s)
 {
-	if (s->state == STREAM_OPEN && is_all_acked(s))
+	if (s->state == STREAM_OPEN && is_end_acked(s))
 		set_resend(s, orphan_us);
 }
 
 /* Both sides have ended and both ends are acknowledged. */
 static bool is_over(const struct stream *s)
 {
-	return s->state == STREAM_OPEN && s->is_ended && s->has_peer_end && is_all_acked(s) &&
-	       !s->owes_ack;
+	return s->state == STREAM_OPEN && is_end_acked(s) && s->has_peer_end && !s->owes_ack;
 }
 
 /* ---- segments in ---- */

@@ -378,6 +378,7 @@ void stream_end(struct stream *s)
 	if (s->is_ended)
 		return;
 	s->is_ended = true;
+	s->end_seq = s->una + byte_queue_len(&s->out);
 	connection_push(s);
 }
 

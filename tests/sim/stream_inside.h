@@ -48,6 +48,8 @@ struct stream {
 	uint64_t acked_us;		/* awake time of the last acknowledgement; 0: none */
 	unsigned tries;
 
+	uint64_t end_seq; /* of the FIN, once is_ended */
+
 	struct byte_queue in;
 	uint64_t expected;     /* received up to, in order */
 	struct transit *early; /* received out of order, by seq */

@@ -396,6 +396,9 @@ TEST(an_end_follows_what_was_sent_and_the_other_way_stays_open)
 	CHECK(p->client.has_end);
 	CHECK_INT(stream_receive(p->client.stream, &byte, 1), 0);
 	CHECK_INT(p->client.err, 0);
+	uint64_t sent = internet_counters()->tcp_sent;
+	run_to(p, 3600ull * S);
+	CHECK_INT(internet_counters()->tcp_sent, sent); /* nobody talks on */
 	end(p);
 }
 
