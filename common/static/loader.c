@@ -2,11 +2,10 @@
  * loader: a static program loads no code.
  *
  * OpenSSL asks for engines and providers where openssl.cnf or OPENSSL_CONF names some. A static
- * program that loads them gets a second C library beside its own, and crashes; here each such call
- * fails, OpenSSL goes on with what is built in, and the rest of that file (say, the least version
- * of TLS) holds. `make static` links this with --wrap, which turns a library's dlopen() into
- * __wrap_dlopen() and leaves the C library's own loading (of which nothing is left to call it)
- * alone. The names are the linker's.
+ * program that loads one gets the machine's libcrypto and C library beside its own, if they fit at
+ * all; here each such call fails, OpenSSL goes on with what is built in, and the rest of that file
+ * (say, the least version of TLS) holds. `make static` links this with --wrap, which makes a
+ * library's dlopen() a __wrap_dlopen(): the names are the linker's.
  */
 #include <dlfcn.h>
 #include <stddef.h>

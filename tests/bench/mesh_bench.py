@@ -15,6 +15,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "tests", folder) for folder in ("bench", "interop", "lab")]
 
+import bare_root  # noqa: E402
 import derper  # noqa: E402
 import mesh  # noqa: E402
 import netns  # noqa: E402
@@ -23,10 +24,21 @@ import topology  # noqa: E402
 
 # Issue bars: RSS and its own part in MB, share of a core in percent over a minute.
 RSS_MB, ANON_MB, CPU_PERCENT, IDLE_S = 12.0, 4.0, 0.2, 60
+# The same of a static daemon, and its own part after so many bytes through the tunnel.
+STATIC_RSS_MB, STATIC_ANON_MB, STATIC_BUSY_ANON_MB, STATIC_BYTES = 8.0, 3.0, 16.0, 3 * 10**9
 # What is wanted where no other mesh is there to compare with.
 RELAY_GBIT_S = 0.2
 TCP_S = 5
 RELAY_ROUNDS, RELAY_TCP_S = 3, 3
+
+
+class StaticNode(mesh.Node):
+    def program(self, name):
+        return [f"{self.mesh.build}/static/{name}"]
+
+
+class StaticMesh(mesh.Mesh):
+    node_class = StaticNode
 
 
 def memory_mb(pid):
@@ -53,13 +65,13 @@ def wakes(pid):
     return total
 
 
-def iperf(m, seconds, *options):
-    """One TCP stream between laptop and dev; what the receiver got."""
+def iperf(m, *options):
+    """One TCP stream between laptop and dev, for `-t` seconds or `-n` bytes; what the receiver got."""
     server = netns.Process(m.dev.host, ["iperf3", "-s", "-1"], f"{m.logs}/iperf.log")
     try:
         mesh.wait_for("iperf3 to listen", lambda: ":5201" in netns.run(m.dev.host, "ss", "-Hltn"))
-        out = subprocess.run(netns.inside(m.laptop.host, "iperf3", "-C", "cubic", "-J", "-t", seconds,
-                                          "-c", m.dev.address(), *options),
+        out = subprocess.run(netns.inside(m.laptop.host, "iperf3", "-C", "cubic", "-J", "-c",
+                                          m.dev.address(), *options),
                              text=True, stdout=subprocess.PIPE, check=False).stdout
     finally:
         server.stop()
@@ -70,7 +82,7 @@ def iperf(m, seconds, *options):
 
 
 def both_ways(m):
-    return [iperf(m, TCP_S, *options)["bits_per_second"] / 1e9 for options in ([], ["-R"])]
+    return [iperf(m, "-t", TCP_S, *options)["bits_per_second"] / 1e9 for options in ([], ["-R"])]
 
 
 def measure_by_relay(m):
@@ -80,7 +92,7 @@ def measure_by_relay(m):
     rows = []
     for options in ([], ["-R"]):
         before = [sum(map(cpu_seconds, pids)) for pids in (relays, nodes)]
-        received = iperf(m, RELAY_TCP_S, *options)
+        received = iperf(m, "-t", RELAY_TCP_S, *options)
         relay_s, nodes_s = (sum(map(cpu_seconds, pids)) - b for pids, b in zip((relays, nodes), before))
         gigabytes = received["bytes"] / 1e9
         rows.append({"Gbit/s": received["bits_per_second"] / 1e9,
@@ -113,8 +125,8 @@ class Bench:
         os.makedirs(work)
         return work
 
-    def mesh(self, topo, name):
-        return mesh.Mesh(topo, self.work(name))
+    def mesh(self, topo, name, kind=mesh.Mesh):
+        return kind(topo, self.work(name))
 
     def idle_and_direct(self):
         with topology.Topology(self.build, self.logs) as topo, self.mesh(topo, "direct") as m:
@@ -129,7 +141,33 @@ class Bench:
             rss, anon = memory_mb(m.dev.process.pid)
             print(f"         after it: {rss:.1f} MB resident, {anon:.1f} MB its own")
 
-    def idle(self, node):
+    def static(self):
+        """The static daemon: idle, and after much traffic straight and by relay."""
+        if missing := bare_root.missing_programs(self.build):
+            print(f"skipped  static: {', '.join(missing)} not built: make static")
+            return
+        with topology.Topology(self.build, self.logs) as topo, self.mesh(topo, "static", StaticMesh) as m:
+            third = m.add_node("laptop2", "third", "client")
+            m.join()
+            third.join()
+            mesh.wait_for("the third node to be online", third.is_online, timeout=15)
+            m.wait_for_path("direct")
+            self.idle(m.dev, STATIC_RSS_MB, STATIC_ANON_MB)
+            iperf(m, "-n", STATIC_BYTES)
+            self.busy(m, "straight")
+            topo.cut_udp()
+            m.wait_for_path("relay")
+            iperf(m, "-n", STATIC_BYTES)
+            self.busy(m, "by relay")
+
+    def busy(self, m, way):
+        for node in (m.laptop, m.dev):
+            rss, anon = memory_mb(node.process.pid)
+            self.verdict(anon <= STATIC_BUSY_ANON_MB,
+                         f"{node.name} after {STATIC_BYTES / 1e9:g} GB {way}: {rss:.1f} MB resident, "
+                         f"{anon:.1f} MB its own of {STATIC_BUSY_ANON_MB:g}")
+
+    def idle(self, node, rss_bar=RSS_MB, anon_bar=ANON_MB):
         pid = node.process.pid
         time.sleep(15)  # until nothing is active any more
         cpu, woken = cpu_seconds(pid), wakes(pid)
@@ -141,9 +179,9 @@ class Bench:
         sessions = sum(relay["connected"] for relay in status["relays"])
         if len(status["peers"]) != 2 or sessions != 2 or not status["coordinator"]["connected"]:
             raise mesh.LabError(f"idle: {len(status['peers'])} peers, {sessions} relay sessions")
-        good = rss <= RSS_MB and anon <= ANON_MB and percent < CPU_PERCENT
-        self.verdict(good, f"idle daemon: {rss:.1f} MB resident of {RSS_MB:g}, {anon:.1f} MB its own "
-                     f"of {ANON_MB:g}, {percent:.3f} % of a core of {CPU_PERCENT:g}, "
+        good = rss <= rss_bar and anon <= anon_bar and percent < CPU_PERCENT
+        self.verdict(good, f"idle daemon: {rss:.1f} MB resident of {rss_bar:g}, {anon:.1f} MB its own "
+                     f"of {anon_bar:g}, {percent:.3f} % of a core of {CPU_PERCENT:g}, "
                      f"{per_second:.1f} wakes a second")
 
     def meshes(self):
@@ -173,7 +211,7 @@ class Bench:
                      f"{rate / bar:.1f} times")
 
     def run(self, *parts):
-        for part in parts or (self.by_relay, self.idle_and_direct):
+        for part in parts or (self.by_relay, self.idle_and_direct, self.static):
             try:
                 part()
             except (mesh.LabError, RuntimeError, OSError, ValueError) as e:

@@ -54,6 +54,10 @@ class Daemon:
     def command(self):
         raise NotImplementedError
 
+    def program(self, name):
+        """The beginning of the command line that runs one of the programs on its host."""
+        return [f"{self.mesh.build}/{name}"]
+
     def ledger(self, seconds=3):
         """Its /metrics and whether they add up (ledger.py); wants a mesh with metrics."""
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ledger.py")
@@ -84,10 +88,10 @@ class Coordinator(Daemon):
 
     def __init__(self, mesh):
         super().__init__(mesh, "coordinator", "coordinator")
-        self.options = []
+        self.url, self.options = self.URL, []
 
     def command(self):
-        return [f"{self.mesh.build}/warren-coordinator", "serve", "--url", self.URL,
+        return [*self.program("warren-coordinator"), "serve", "--url", self.url,
                 "--listen", f"{topology.public_ip('coordinator')}:8443", "--state-dir", self.state,
                 "--mesh-v4", topology.MESH_V4, "--mesh-v6", topology.MESH_V6, *self.options]
 
@@ -116,12 +120,13 @@ class Relay(Daemon):
     def __init__(self, mesh, region):
         super().__init__(mesh, RELAY_HOSTS[region], RELAY_HOSTS[region])
         self.region, self.options = region, []
+        self.hostname = topology.public_ip(self.host)
         self.out = f"{mesh.logs}/{self.name}.entry"
 
     def command(self):
         ip = topology.public_ip(self.host)
-        return [f"{self.mesh.build}/warren-relay", "--listen", f"{ip}:443", "--http", "off",
-                "--stun", f"{ip}:3478", "--hostname", ip, "--tls", "self-signed",
+        return [*self.program("warren-relay"), "--listen", f"{ip}:443", "--http", "off",
+                "--stun", f"{ip}:3478", "--hostname", self.hostname, "--tls", "self-signed",
                 "--region-id", self.region, "--region-code", self.name, "--region-name", self.name,
                 "--state-dir", self.state, *self.options]
 
@@ -165,7 +170,7 @@ class Node(Daemon):
         self._addresses = None
 
     def command(self):
-        return [f"{self.mesh.build}/warrend", "--role", self.role, "--state-dir", self.state,
+        return [*self.program("warrend"), "--role", self.role, "--state-dir", self.state,
                 "--socket", self.socket, "--tun", self.tun, *self.options]
 
     def environment(self):
@@ -183,7 +188,7 @@ class Node(Daemon):
 
     def warren(self, *arguments, check=True):
         """Runs the warren command against this node; returns stdout, or None where it failed."""
-        done = subprocess.run(netns.inside(self.host, f"{self.mesh.build}/warren", "--socket",
+        done = subprocess.run(netns.inside(self.host, *self.program("warren"), "--socket",
                                            self.socket, *arguments),
                               text=True, capture_output=True, check=False, timeout=60)
         if done.returncode != 0 and check:
@@ -231,14 +236,16 @@ class Node(Daemon):
 class Mesh:
     """A whole mesh in a topology: coordinator, two relays, and the nodes laptop and dev."""
 
+    coordinator_class, relay_class, node_class = Coordinator, Relay, Node
+
     def __init__(self, topo, work, laptop_options=(), dev_options=(), metrics=False):
         self.topo, self.work = topo, work
         self.build, self.logs = topo.build, topo.logs
         os.makedirs(work, exist_ok=True)
-        self.coordinator = Coordinator(self)
-        self.relays = {region: Relay(self, region) for region in RELAY_HOSTS}
-        self.laptop = Node(self, "laptop", "laptop", "client", *laptop_options)
-        self.dev = Node(self, "ws", "dev", "agent", *dev_options)
+        self.coordinator = self.coordinator_class(self)
+        self.relays = {region: self.relay_class(self, region) for region in RELAY_HOSTS}
+        self.laptop = self.node_class(self, "laptop", "laptop", "client", *laptop_options)
+        self.dev = self.node_class(self, "ws", "dev", "agent", *dev_options)
         self.others = []
         for daemon in self.daemons() if metrics else ():
             daemon.options = [*daemon.options, "--metrics", METRICS]
@@ -263,7 +270,7 @@ class Mesh:
         return [self.laptop, self.dev, *self.others, *self.relays.values(), self.coordinator]
 
     def add_node(self, host, name, role, *options):
-        node = Node(self, host, name, role, *options)
+        node = self.node_class(self, host, name, role, *options)
         self.others.append(node)
         return node
 
@@ -281,7 +288,7 @@ class Mesh:
             with open(key, "w", encoding="utf-8") as f:
                 f.write(re.findall(r"\S{32,}", self.secrets[relay.region])[-1] + "\n")
             relay.stop()
-            relay.options += ["--admit-url", f"{Coordinator.URL}/v1/relay/admit#pin={pin.group(1)}",
+            relay.options += ["--admit-url", f"{self.coordinator.url}/v1/relay/admit#pin={pin.group(1)}",
                              "--admit-key-file", key]
             relay.start()
 

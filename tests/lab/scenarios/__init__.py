@@ -1,2 +1,3 @@
 """All scenarios: importing this registers them."""
-from . import history, keys, lab, mistakes, safety, start, strangers, trouble  # noqa: F401
+from . import (history, keys, lab, mistakes, safety, start, static, strangers,  # noqa: F401
+               trouble)
