@@ -12,7 +12,8 @@ static struct world_place interrupt(struct host *host, const char *what)
 	struct world_place before = world_enter(host), here = world_place();
 
 	TRACE("life", "%s", what);
-	kernel_disk_interrupt(host, world_dice(WORLD_DICE_DISKS));
+	if (!host_is_asleep(host))
+		kernel_disk_interrupt(host, world_dice(WORLD_DICE_DISKS));
 	world_leave(before);
 	return here;
 }
