@@ -191,9 +191,19 @@ int relay_machine_set_admission(struct relay_machine *m, const char *url, const 
 	return err;
 }
 
-void relay_machine_counters(const struct relay_machine *m, struct hub_counters *out)
+void relay_machine_counters(const struct relay_machine *m, struct relay_machine_counters *out)
 {
-	*out = (struct hub_counters){0};
-	if (m->server)
-		relay_server_count(m->server, out);
+	struct hub_counters n;
+
+	*out = (struct relay_machine_counters){0};
+	if (!m->server)
+		return;
+	relay_server_count(m->server, &n);
+	out->connections = n.connections;
+	out->homes = n.homes;
+	out->packets_in = n.packets_in;
+	out->packets_out = n.packets_out;
+	for (size_t reason = 0; reason < DROP_REASONS; reason++)
+		for (size_t kind = 0; kind < PACKET_KINDS; kind++)
+			out->dropped += n.drops[reason][kind];
 }

@@ -18,7 +18,6 @@
 #include "common/wire.h"
 
 struct host;
-struct hub_counters;
 struct relay_machine;
 struct world;
 
@@ -63,8 +62,12 @@ MUST_CHECK int relay_machine_set_admission(struct relay_machine *m, const char *
 					   const char *secret,
 					   char error[static RELAY_MACHINE_ERROR_LEN]);
 
-/* derp-relay/hub.h, which does not go together with agent/tunnel/engine.h. All zero while it does
- * not run. */
-void relay_machine_counters(const struct relay_machine *m, struct hub_counters *out);
+struct relay_machine_counters {
+	uint64_t connections; /* logged in, now */
+	uint64_t homes;	      /* of those, who call it home */
+	uint64_t packets_in, packets_out, dropped;
+};
+/* All zero while it does not run. */
+void relay_machine_counters(const struct relay_machine *m, struct relay_machine_counters *out);
 
 #endif
