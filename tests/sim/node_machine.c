@@ -36,7 +36,8 @@ struct node_machine {
 	void *arg;
 	char name[HOST_NAME_LEN];
 	struct settings settings;
-	struct node *node; /* NULL: OFF */
+	struct node *node;	/* NULL: OFF */
+	struct world_event cut; /* the planned one is due */
 	struct ask asks[ASKS_KEPT];
 	uint64_t last_ask;
 };
@@ -120,8 +121,8 @@ void node_machine_free(struct node_machine *m)
 {
 	if (!m)
 		return;
-	if (m->node)
-		node_machine_crash(m);
+	node_machine_crash(m);
+	world_event_cancel(&m->cut);
 	host_parts_drop(m->host);
 	free(m);
 }
@@ -165,16 +166,43 @@ static void bury(void *arg)
 
 void node_machine_crash(struct node_machine *m)
 {
-	if (m->node)
-		sudden_end_by_kill(m->host, bury, m);
+	if (!m->node)
+		return;
+	platter_watch_freeze(kernel_disk_of(m->host), NULL, NULL);
+	world_event_cancel(&m->cut);
+	sudden_end_by_kill(m->host, bury, m);
 }
 
 void node_machine_power_cut(struct node_machine *m)
 {
 	if (!host_is_on(m->host))
 		return;
+	platter_watch_freeze(kernel_disk_of(m->host), NULL, NULL);
+	world_event_cancel(&m->cut);
 	sudden_end_of_power(m->host, bury, m);
 	kernel_tun_remove(m->host);
+}
+
+static void on_cut(void *arg)
+{
+	node_machine_power_cut(arg);
+}
+
+static void on_frozen(void *arg)
+{
+	struct node_machine *m = arg;
+
+	world_event_set_at_place(&m->cut, world_now_us(), (struct world_place){0});
+}
+
+void node_machine_plan_power_cut(struct node_machine *m, unsigned n)
+{
+	struct platter *disk = kernel_disk_of(m->host);
+
+	world_event_cancel(&m->cut);
+	world_event_init(&m->cut, on_cut, m);
+	platter_watch_freeze(disk, on_frozen, m);
+	platter_freeze_after(disk, n);
 }
 
 void node_machine_sleep(struct node_machine *m)

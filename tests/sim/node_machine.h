@@ -74,6 +74,9 @@ void node_machine_term(struct node_machine *m);
 void node_machine_crash(struct node_machine *m);
 /* The host loses power: what no sync covered is there, old, torn or gone, by the world's dice. */
 void node_machine_power_cut(struct node_machine *m);
+/* The same in the instant of its disk's n-th change from now on (n > 0): between any two steps of
+ * whatever it writes. A cut or a crash before ends the plan. */
+void node_machine_plan_power_cut(struct node_machine *m, unsigned n);
 /* The lid closes and opens: no event of the host fires in between, packets to it are lost, and
  * what fell due fires at once on waking. */
 void node_machine_sleep(struct node_machine *m);

@@ -46,6 +46,8 @@ struct platter {
 	size_t n_changes, cap_changes;
 	bool is_full, is_frozen;
 	unsigned changes_left; /* until it freezes; 0: no such plan */
+	void (*frozen)(void *arg);
+	void *frozen_arg;
 	struct platter_counters counters;
 };
 
@@ -252,6 +254,12 @@ void platter_freeze_after(struct platter *p, unsigned n)
 	p->is_frozen = n == 0;
 }
 
+void platter_watch_freeze(struct platter *p, void (*frozen)(void *arg), void *arg)
+{
+	p->frozen = frozen;
+	p->frozen_arg = arg;
+}
+
 void platter_thaw(struct platter *p)
 {
 	p->changes_left = 0;
@@ -263,8 +271,11 @@ static bool may_change(struct platter *p)
 {
 	if (p->is_frozen)
 		return false;
-	if (p->changes_left > 0 && --p->changes_left == 0)
-		p->is_frozen = true;
+	if (p->changes_left == 0 || --p->changes_left > 0)
+		return true;
+	p->is_frozen = true;
+	if (p->frozen)
+		p->frozen(p->frozen_arg);
 	return true;
 }
 

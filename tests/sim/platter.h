@@ -30,6 +30,8 @@ void platter_set_full(struct platter *p, bool is_full);
 /* After n more changes nothing changes any more (-EIO) until the next power cut or thaw: a process
  * that ends in the middle of what it does. */
 void platter_freeze_after(struct platter *p, unsigned n);
+/* Called with the last change before that; only to note it. One at a time, NULL: nobody. */
+void platter_watch_freeze(struct platter *p, void (*frozen)(void *arg), void *arg);
 void platter_thaw(struct platter *p);
 /* Nothing may be open by a process that lives. */
 void platter_cut_power(struct platter *p, struct random *dice);

@@ -260,6 +260,28 @@ TEST(a_restarted_a_killed_and_a_powerless_node_come_back_with_what_they_know)
 	end(&m);
 }
 
+TEST(power_may_go_between_any_two_changes_of_the_disk)
+{
+	struct mesh m;
+
+	begin(&m, 6);
+	struct ip_addr was = node_machine_v4(m.nodes[1]);
+
+	for (unsigned n = 1; n < 60; n++) {
+		node_machine_plan_power_cut(m.nodes[1], n % 20 + 1);
+		type_for_ms(&m, 2000);
+		node_machine_power_cut(m.nodes[1]); /* where nothing was written meanwhile */
+		start_node(&m, 1);
+		type_for_ms(&m, n * 10);
+	}
+	run_ms(&m, 1000);
+	struct ip_addr is = node_machine_v4(m.nodes[1]);
+
+	CHECK(ip_equal(&was, &is));
+	CHECK(type_for_ms(&m, 20000) >= 30);
+	end(&m);
+}
+
 TEST(a_sleeping_node_hears_nothing_and_wakes_to_what_it_had)
 {
 	struct mesh m;
