@@ -61,6 +61,7 @@ struct node_peer {
 struct node_relay {
 	struct relay_status status;
 	uint64_t since_us;
+	unsigned told; /* reasons for not being up, in history since it last was */
 };
 
 /* A command that is not answered at once. */

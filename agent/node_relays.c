@@ -11,7 +11,10 @@
 
 #include "common/clock.h"
 
-enum { FIRST_REGIONS = 3 /* dialled at once while no latency is known */ };
+enum {
+	FIRST_REGIONS = 3,    /* dialled at once while no latency is known */
+	REASONS_TOLD_MAX = 4, /* of one outage, in history and log */
+};
 
 /* A STUN server known by name, on its way to an address. */
 struct node_lookup {
@@ -242,12 +245,23 @@ static struct node_relay *take_status(struct node *node, const struct relay_stat
 	return relay;
 }
 
-static void record_relay(struct node *node, const struct relay_status *status, bool was_up)
+/* An outage may have several reasons in turn: unplugged, then somebody else at its address. */
+static bool is_news(const struct node_relay *relay, const struct relay_status *status)
 {
-	if (was_up == status->up)
+	if (relay->status.up != status->up)
+		return true;
+	return !status->up && relay->told < REASONS_TOLD_MAX && status->reason[0] &&
+	       strcmp(relay->status.reason, status->reason) != 0;
+}
+
+static void record_relay(struct node *node, struct node_relay *relay,
+			 const struct relay_status *status)
+{
+	if (!is_news(relay, status))
 		return;
 	log_info("relay", log_event(status->up ? "up" : "down"), log_u64("region", status->region),
 		 log_str("reason", status->reason));
+	relay->told = status->up ? 0 : relay->told + 1;
 	if (status->up)
 		return;
 	struct event event =
@@ -265,10 +279,9 @@ static void on_status(void *arg, const struct relay_status *status)
 
 	if (!relay)
 		return;
-	bool was_up = relay->status.up;
-	if (was_up != status->up)
+	if (relay->status.up != status->up)
 		relay->since_us = now_us;
-	record_relay(node, status, was_up);
+	record_relay(node, relay, status);
 	relay->status = *status;
 	home_on_session(&node->home, status->region, status->up, now_us);
 	if (status->rtt_us != 0 && stun_survey_rtt(node->survey, status->region) == US_NEVER)

@@ -168,6 +168,8 @@ static size_t view_relays(const struct node *node, struct status_relay *out)
 				continue;
 			out[n].connected = node->relays[k].status.up;
 			out[n].rtt_us = node->relays[k].status.rtt_us;
+			if (!out[n].connected && node->relays[k].status.reason[0])
+				out[n].error = node->relays[k].status.reason;
 		}
 		n++;
 	}

@@ -66,15 +66,17 @@ static void print_relay(const struct json_in *relay, FILE *out)
 {
 	double rtt_ms = json_opt_f64(relay, "rtt_ms", 0, 1e9, -1);
 	bool connected = json_opt_bool(relay, "connected", false);
-	char code[SAFE_LEN], rtt[HUMAN_LEN] = "not measured";
+	char code[SAFE_LEN], error[SAFE_LEN], rtt[HUMAN_LEN] = "not measured";
 
 	safe_str(relay, "code", code);
+	safe_str(relay, "last_error", error);
 	if (rtt_ms >= 0)
 		human_ms(rtt_ms, rtt);
-	fprintf(out, "  %-11s  %" PRIu64 "%s%s%s, %s, %s\n",
+	fprintf(out, "  %-11s  %" PRIu64 "%s%s%s, %s, %s",
 		json_opt_bool(relay, "home", false) ? "home relay" : "relay",
 		json_opt_u64(relay, "region", 0, JSON_INT_MAX, 0), code[0] ? " (" : "", code,
 		code[0] ? ")" : "", connected ? "connected" : "not connected", rtt);
+	fprintf(out, error[0] ? " (%s)\n" : "%s\n", error);
 }
 
 static void print_self(const struct json_in *doc, uint64_t now_unix_us, FILE *out)

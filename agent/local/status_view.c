@@ -73,6 +73,7 @@ static void add_relays(struct json *tree, const struct status_view *view)
 		json_add_bool(item, "connected", relay->connected);
 		json_add_bool(item, "home", relay->home);
 		view_add_ms(item, "rtt_ms", relay->rtt_us);
+		json_add_str(item, "last_error", relay->error);
 	}
 }
 

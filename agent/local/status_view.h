@@ -48,7 +48,8 @@ struct status_relay {
 	uint32_t region;
 	const char *code;
 	bool connected, home;
-	uint64_t rtt_us; /* 0: null */
+	uint64_t rtt_us;   /* 0: null */
+	const char *error; /* why it is not connected, NULL: nothing is known */
 };
 
 struct status_view {

@@ -71,8 +71,10 @@ TEST(a_node_in_the_mesh_shows_every_field_of_the_contract)
 				   .rx_bytes = 1,
 				   .tx_bytes = 9007199254740993};
 	struct status_endpoint endpoint = {ep("[2001:db8::1]:41641"), "stun"};
-	struct status_relay relay = {
-		.region = 2, .code = "fra", .connected = true, .home = true, .rtt_us = 11000};
+	struct status_relay relays[] = {
+		{.region = 2, .code = "fra", .connected = true, .home = true, .rtt_us = 11000},
+		{.region = 3, .code = "ams", .error = "its certificate"},
+	};
 	struct status_view view = {.version = "0.1.0",
 				   .role = "client",
 				   .state = "online",
@@ -87,8 +89,8 @@ TEST(a_node_in_the_mesh_shows_every_field_of_the_contract)
 				   .coordinator_url = "https://c.example",
 				   .coordinator_connected = true,
 				   .coordinator_since_unix_us = 1767323045000000,
-				   .relays = &relay,
-				   .n_relays = 1,
+				   .relays = relays,
+				   .n_relays = 2,
 				   .peers = &peer,
 				   .n_peers = 1,
 				   .warning = "old map"};
@@ -106,7 +108,9 @@ TEST(a_node_in_the_mesh_shows_every_field_of_the_contract)
 		"\"coordinator\":{\"url\":\"https://c.example\",\"connected\":true,"
 		"\"since\":\"2026-01-02T03:04:05.000Z\",\"last_error\":null},"
 		"\"relays\":[{\"region\":2,\"code\":\"fra\",\"connected\":true,\"home\":true,"
-		"\"rtt_ms\":11}],"
+		"\"rtt_ms\":11,\"last_error\":null},"
+		"{\"region\":3,\"code\":\"ams\",\"connected\":false,\"home\":false,"
+		"\"rtt_ms\":null,\"last_error\":\"its certificate\"}],"
 		"\"peers\":[{\"id\":2,\"name\":\"dev\",\"owner\":\"alice\",\"role\":\"agent\","
 		"\"addresses\":[\"10.1.0.2\",\"fd00::2\"],\"node_key\":\"nodekey:"
 		"ab00000000000000000000000000000000000000000000000000000000000000\","
