@@ -54,8 +54,10 @@ static void tell_identity(struct node *node, const struct control_peer *p,
 	snprintf(name, sizeof(name), "%s.%s", p->name, p->owner);
 	snprintf(cause, sizeof(cause), "%s %s: not used; see `warren trust %s`", name,
 		 what[verdict], name);
-	struct event event = event_make(EVENT_IDENTITY, CODE_IDENTITY_CHANGED, p->id, name, cause,
-					clock_unix_us());
+	/* Who is refused is no peer whose history could be asked for: the event is the node's own.
+	 */
+	struct event event =
+		event_make(EVENT_IDENTITY, CODE_IDENTITY_CHANGED, 0, name, cause, clock_unix_us());
 	node_record(node, &event);
 	log_warn("trust", log_event("refused"), log_str("peer", name),
 		 log_str("reason", what[verdict]));
