@@ -457,6 +457,41 @@ TEST(a_rate_far_away_sends_in_the_order_of_coming_there)
 	world_free(w);
 }
 
+/* near ---------------- internet -- 1 KB/s -- [nat] -- slow
+ * far -- 100 ms --------/ */
+TEST(a_slow_uplink_sends_in_the_order_of_coming_there_too)
+{
+	struct world *w = world_new(1);
+	struct gateway *home =
+		gateway("home", "203.0.113.7", internet_realm(), (struct nat_behaviour){0});
+	struct host *near = host_at("near", "198.51.100.1", internet_realm());
+	struct host *far = host_at("far", "198.51.100.2", internet_realm());
+	struct host *slow = host_at("slow", "192.168.1.2", gateway_realm(home));
+	struct seen none = {0}, seen = {0};
+	struct datagram_socket *s_near = open_at(near, DATAGRAM_V4, 1, &none);
+	struct datagram_socket *s_far = open_at(far, DATAGRAM_V4, 1, &none);
+	struct datagram_socket *s_slow = open_at(slow, DATAGRAM_V4, 1, &seen);
+	struct link_quality distance = {.delay_us = 100 * MS};
+	struct link_quality rate = {.rate_bytes_per_s = 1000};
+
+	link_set_quality(nic_link(host_nic(far, 0)), LINK_UP, &distance);
+	link_set_quality(gateway_link(home), LINK_DOWN, &rate);
+	send_to(s_slow, "198.51.100.9:1"); /* makes the mapping */
+	send_to(s_far, "203.0.113.7:1");
+	send_to(s_near, "203.0.113.7:1");
+	world_run_until(w, START + 90 * MS);
+	CHECK_INT(seen.at_us, START + 32 * MS);
+	world_run_until(w, START + S);
+	CHECK_INT(seen.at_us, START + 132 * MS);
+	datagram_close(s_near);
+	datagram_close(s_far);
+	datagram_close(s_slow);
+	host_free(near);
+	host_free(far);
+	host_free(slow);
+	world_free(w);
+}
+
 TEST(duplicates_arrive_twice_and_a_full_queue_drops)
 {
 	struct world *w = world_new(1);

@@ -419,6 +419,56 @@ TEST(closing_with_unread_bytes_resets)
 	end(p);
 }
 
+TEST(bytes_to_one_who_closed_reset)
+{
+	struct pair *p = connected(false);
+
+	dial(p, "198.51.100.1:443");
+	run_to(p, 1 * S);
+	stream_close(p->server.stream);
+	p->server.stream = NULL;
+	run_to(p, 2 * S);
+	CHECK(p->client.has_end && p->client.err == 0);
+	say(&p->client, 3);
+	run_to(p, 3 * S);
+	CHECK_INT(p->client.err, -ECONNRESET);
+	end(p);
+}
+
+TEST(a_connection_from_ports_used_before_ends_the_old_one)
+{
+	struct pair *p = connected(false);
+	struct endpoint to = ep("198.51.100.1:444");
+
+	dial(p, "198.51.100.1:443");
+	run_to(p, 1 * S);
+	uint16_t port = stream_local(p->client.stream).port;
+	host_power_off(p->client.host);
+	stream_close(p->client.stream);
+	host_power_on(p->client.host);
+	struct world_place was = world_enter(p->client.host);
+	for (uint16_t last = port; last != (port == 32768 ? 60999 : port - 1);) {
+		struct stream *s;
+		CHECK(stream_dial(&to, NULL, NULL, &s) == 0);
+		last = stream_local(s).port;
+		stream_abort(s);
+	}
+	world_leave(was);
+	p->client = (struct side){.host = p->client.host, .reads = true};
+	dial(p, "198.51.100.1:443");
+	CHECK_INT(stream_local(p->client.stream).port, port);
+	run_to(p, 1 * S + 30 * MS);
+	CHECK_INT(p->server.err, -ECONNRESET);
+	stream_close(p->server.stream);
+	p->server = (struct side){.host = p->server.host, .reads = true};
+	run_to(p, 2 * S);
+	CHECK(p->client.is_open && p->server.is_open);
+	say(&p->client, 3);
+	run_to(p, 3 * S);
+	CHECK_INT(p->server.got, 3);
+	end(p);
+}
+
 TEST(a_killed_process_ends_its_connections_and_its_ghost_may_close_them)
 {
 	struct pair *p = connected(false);
