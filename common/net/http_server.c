@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
+#include "common/heap.h"
 #include "common/metric.h"
 #include "common/net/http.h"
 #include "common/net/tcp.h"
@@ -18,6 +19,9 @@ enum { CONNS_DEFAULT = 1000, READ_LEN = 4096, ANSWER_HEAD_LEN = 2048 };
 
 /* Answers that a client has not read, beyond which no further request is taken from it. */
 enum { UNREAD_MAX = 64 * 1024 };
+
+/* Fewer connections than these are no crowd. */
+enum { CROWD_MIN = 256 };
 
 static const uint64_t idle_default_us = 30 * US_PER_S;
 
@@ -45,7 +49,7 @@ struct http_server {
 	struct event_base *base;
 	struct http_server_config cfg;
 	struct http_exchange *conns, *oldest; /* linked from the newest to the oldest */
-	size_t n_conns;
+	size_t n_conns, most_conns;	      /* now; since memory was last given back */
 	_Atomic uint64_t accepted, ended[HTTP_ENDS];
 };
 
@@ -55,6 +59,15 @@ struct http_server {
 static void count(_Atomic uint64_t *counter)
 {
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* A crowd has left: each connection of it had some 12 KB. */
+static void give_back_memory(struct http_server *s)
+{
+	if (s->most_conns < CROWD_MIN || s->n_conns > s->most_conns / 8)
+		return;
+	s->most_conns = s->n_conns;
+	heap_give_back();
 }
 
 /* The connection itself is not closed here. */
@@ -75,6 +88,7 @@ static void forget(struct http_exchange *x, enum http_end how)
 	event_free(x->idle);
 	free(x->buf);
 	free(x);
+	give_back_memory(s);
 }
 
 static void end(struct http_exchange *x, enum http_end how)
@@ -396,6 +410,8 @@ void http_server_accept(struct http_server *s, int fd, const struct endpoint *fr
 		s->oldest = x;
 	s->conns = x;
 	s->n_conns++;
+	if (s->n_conns > s->most_conns)
+		s->most_conns = s->n_conns;
 	count(&s->accepted);
 	expect_more(x);
 	if (s->n_conns > s->cfg.conns_max)
