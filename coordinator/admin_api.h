@@ -1,7 +1,7 @@
 /*
  * admin_api: the HTTP requests of admins and relays, as functions from request to answer.
  *
- * Knows paths and JSON, no connection: serve.c has checked who asks. docs/OPERATING.md lists the
+ * Knows paths and JSON, no connection: front.c has checked who asks. docs/OPERATING.md lists the
  * paths.
  */
 #ifndef WARREN_ADMIN_API_H

@@ -3,7 +3,7 @@
  *
  * It joins the cores (registry, tokens, policy, addresses, numbered log, relay map) and holds no
  * rule of its own. publish.h tells sessions what changed, node_session.h is one node's session,
- * manage.h what admins do. No socket and no clock: the shell (serve.c) passes the moment in and
+ * manage.h what admins do. No socket and no clock: the shell (server.c) passes the moment in and
  * carries texts out by struct coordinator_ops.
  *
  * What must not be lost (nodes, keys, tokens) is on disk before anybody is answered; what may lose
