@@ -95,9 +95,12 @@ void human_safe(const char *text, char *out, size_t cap)
 	size_t n = 0;
 
 	for (; *text && n + 1 < cap; text++) {
-		unsigned char c = (unsigned char)*text;
+		unsigned char c = (unsigned char)text[0], behind = (unsigned char)text[1];
+		/* U+0080 to U+009F: terminals take U+009B for "escape [". */
+		bool is_c1 = c == 0xc2 && behind >= 0x80 && behind < 0xa0;
 
-		out[n++] = c < 0x20 || c == 0x7f ? '?' : *text;
+		out[n++] = c < 0x20 || c == 0x7f || is_c1 ? '?' : *text;
+		text += is_c1;
 	}
 	out[n] = '\0';
 }

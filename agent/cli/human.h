@@ -23,7 +23,7 @@ MUST_CHECK int human_time_parse(const char *text, uint64_t *unix_us);
 void human_clock(uint64_t unix_us, char out[static HUMAN_LEN]);
 void human_date(uint64_t unix_us, char out[static HUMAN_LEN]);
 
-/* A text of others for a terminal: control bytes become '?'. */
+/* A text of others for a terminal: control characters become '?'. */
 void human_safe(const char *text, char *out, size_t cap);
 
 /* A reason without the "WAY: " it opens with, where the reader has the way before him already. */

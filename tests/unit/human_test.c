@@ -54,6 +54,8 @@ TEST(texts_of_others_cannot_steer_the_terminal)
 
 	human_safe("a\033[31m\nb", out, sizeof(out));
 	CHECK_STR(out, "a?[31m?b");
+	human_safe("\302\2332J\303\251\302\265", out, sizeof(out)); /* U+009B 2J, e acute, micro */
+	CHECK_STR(out, "?2J\303\251\302\265");
 	human_safe("abcdef", out, 4);
 	CHECK_STR(out, "abc");
 }
