@@ -351,21 +351,22 @@ static void on_stop(void *arg)
 
 /* When the process before us ended: it said so, or it crashed after the last sample that it wrote.
  * 0: there was none. */
-static uint64_t last_end_unix_us(const struct node *node)
+static uint64_t last_end_unix_us(struct node *node)
 {
+	uint64_t unix_us = state_load_stopped(&node->state);
 	struct sample last;
 
-	if (node->reserve.stopped_unix_us != 0)
-		return node->reserve.stopped_unix_us;
-	return recorder_last_sample(node->recorder, 0, &last) ? last.unix_us : 0;
+	if (unix_us != 0) /* nothing is said of our own end yet */
+		node_warn_state(node, state_save_stopped(&node->state, 0));
+	if (recorder_last_sample(node->recorder, 0, &last) && last.unix_us > unix_us)
+		unix_us = last.unix_us;
+	return unix_us;
 }
 
 static void record_restart(struct node *node)
 {
 	uint64_t unix_us = clock_unix_us(), start_unix_us = last_end_unix_us(node);
 
-	/* From here on nothing is said of our own end: the next save of the reserve has it. */
-	node->reserve.stopped_unix_us = 0;
 	if (start_unix_us == 0 || start_unix_us > unix_us)
 		return;
 	struct event event = event_make(EVENT_DAEMON, CODE_RESTARTED, 0, NULL, NULL, start_unix_us);

@@ -305,8 +305,7 @@ void node_leave_for_restart(struct node *node)
 {
 	node_hold_tun(node);
 	tell_peers(node, DISCO_RESTARTING);
-	node->reserve.stopped_unix_us = clock_unix_us();
-	node_warn_state(node, state_save_reserve(&node->state, &node->reserve));
+	node_warn_state(node, state_save_stopped(&node->state, clock_unix_us()));
 	node_save_warm(node);
 	if (node->map_save_us != US_NEVER)
 		node_save_map(node);

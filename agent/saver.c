@@ -20,6 +20,7 @@ struct job {
 	char *path;
 	void *bytes; /* keys may be among them: wiped before they are freed */
 	size_t len;
+	bool is_vital;
 	int err; /* of a job that failed */
 };
 
@@ -58,8 +59,9 @@ static void report(struct saver *s, struct job *job)
 
 static void do_job(struct saver *s, struct job *job, bool in_haste)
 {
-	job->err = in_haste ? statefile_write_unsynced(job->path, job->bytes, job->len)
-			    : statefile_write(job->path, job->bytes, job->len);
+	job->err = in_haste && !job->is_vital
+			   ? statefile_write_unsynced(job->path, job->bytes, job->len)
+			   : statefile_write(job->path, job->bytes, job->len);
 	if (job->err != 0)
 		report(s, job);
 	else
@@ -172,7 +174,7 @@ static struct job **place_for(struct saver *s, const char *path)
 	return at;
 }
 
-int saver_put(struct saver *s, const char *path, void *bytes, size_t len)
+int saver_put(struct saver *s, const char *path, void *bytes, size_t len, bool is_vital)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	char *copy = strdup(path);
@@ -183,7 +185,7 @@ int saver_put(struct saver *s, const char *path, void *bytes, size_t len)
 		free(bytes);
 		return -ENOMEM;
 	}
-	*job = (struct job){.path = copy, .bytes = bytes, .len = len};
+	*job = (struct job){.path = copy, .bytes = bytes, .len = len, .is_vital = is_vital};
 	pthread_mutex_lock(&s->lock);
 	struct job **at = place_for(s, path), *older = *at;
 	job->next = older ? older->next : NULL;

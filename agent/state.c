@@ -97,15 +97,15 @@ static int write_failed(struct state *s, const char *name, int err)
 	return err;
 }
 
-/* Takes bytes over. */
-static int put(struct state *s, const char *name, void *bytes, size_t len)
+/* Takes bytes over. is_vital: a start fails where the file is damaged. */
+static int put(struct state *s, const char *name, void *bytes, size_t len, bool is_vital)
 {
 	char path[STATE_PATH_LEN];
 	int err;
 
 	state_path(s, name, path);
 	if (s->saver) {
-		err = saver_put(s->saver, path, bytes, len);
+		err = saver_put(s->saver, path, bytes, len, is_vital);
 	} else {
 		err = statefile_write(path, bytes, len);
 		sodium_memzero(bytes, len);
@@ -131,11 +131,20 @@ static char *to_text(struct json *tree)
 	return text;
 }
 
-static int save(struct state *s, const char *name, struct json *tree)
+static int save(struct state *s, const char *name, struct json *tree, bool is_vital)
 {
 	char *text = to_text(tree);
 
-	return put(s, name, text, strlen(text));
+	return put(s, name, text, strlen(text), is_vital);
+}
+
+static int save_unsynced(struct state *s, const char *name, struct json *tree)
+{
+	char *text = to_text(tree);
+	int err = put_unsynced(s, name, text, strlen(text));
+
+	free(text);
+	return err;
 }
 
 /* ---- fields ---- */
@@ -296,7 +305,7 @@ int state_save_identity(struct state *s, const struct state_identity *id)
 	add_ip(root, "ipv6", &id->v6);
 	add_prefix(root, "mesh_v4", &id->mesh_v4);
 	add_prefix(root, "mesh_v6", &id->mesh_v6);
-	return save(s, "identity.json", root);
+	return save(s, "identity.json", root, true);
 }
 
 /* ---- reserve ---- */
@@ -312,7 +321,6 @@ int state_load_reserve(struct state *s, struct state_reserve *out)
 	struct json_in root = json_root(tree, &err);
 	out->tai_unix_us = json_u64(&root, "tai_unix_us", 0, control_number_max);
 	out->serial = json_u64(&root, "serial", 0, control_number_max);
-	out->stopped_unix_us = json_opt_u64(&root, "stopped_unix_us", 0, control_number_max, 0);
 	return finish(s, "reserve.json", tree, &err);
 }
 
@@ -322,8 +330,30 @@ int state_save_reserve(struct state *s, const struct state_reserve *reserve)
 
 	json_add_u64(root, "tai_unix_us", reserve->tai_unix_us);
 	json_add_u64(root, "serial", reserve->serial);
-	json_add_u64(root, "stopped_unix_us", reserve->stopped_unix_us);
-	return save(s, "reserve.json", root);
+	return save(s, "reserve.json", root, true);
+}
+
+/* ---- the end of the process before us ---- */
+
+uint64_t state_load_stopped(struct state *s)
+{
+	struct json_error err = {0};
+	struct json *tree;
+
+	if (load(s, "stopped.json", IDENTITY_MAX, &tree, &err) != 0)
+		return 0;
+	struct json_in root = json_root(tree, &err);
+	uint64_t unix_us = json_u64(&root, "unix_us", 0, control_number_max);
+
+	return finish(s, "stopped.json", tree, &err) == 0 ? unix_us : 0;
+}
+
+int state_save_stopped(struct state *s, uint64_t unix_us)
+{
+	struct json *root = json_object_new();
+
+	json_add_u64(root, "unix_us", unix_us);
+	return save_unsynced(s, "stopped.json", root);
 }
 
 /* ---- map and relays ---- */
@@ -398,7 +428,7 @@ int state_save_map(struct state *s, const struct state_map *map)
 	json_add_u64(root, "heard", map->heard_unix_s);
 	json_add_str(root, "map", text);
 	free(text);
-	return save(s, "map.json", root);
+	return save(s, "map.json", root, false);
 }
 
 void state_map_wipe(struct state_map *map)
@@ -429,7 +459,7 @@ int state_save_relays(struct state *s, const char *text)
 {
 	char *copy = strdup(text);
 
-	return copy ? put(s, "relays.json", copy, strlen(text))
+	return copy ? put(s, "relays.json", copy, strlen(text), false)
 		    : write_failed(s, "relays.json", -ENOMEM);
 }
 
@@ -486,7 +516,7 @@ int state_save_trust(struct state *s, const struct trust_book *book)
 		json_add_u64(at, "node_serial", known->node_serial);
 		json_add_u64(at, "disco_serial", known->disco_serial);
 	}
-	return save(s, "trust.json", root);
+	return save(s, "trust.json", root, true);
 }
 
 /* ---- warm ---- */
@@ -535,10 +565,7 @@ int state_save_warm(struct state *s, const struct state_warm *list, size_t n)
 			json_add_str(at, "endpoint", text);
 		}
 	}
-	char *text = to_text(root);
-	int err = put_unsynced(s, "warm.json", text, strlen(text));
-	free(text);
-	return err;
+	return save_unsynced(s, "warm.json", root);
 }
 
 /* ---- flows ---- */

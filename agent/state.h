@@ -7,6 +7,7 @@
  *	trust.json     machine keys remembered by name and owner
  *	reserve.json   time stamps and serials reserved ahead of use, so that a crash reuses none
  *	warm.json      last good endpoints of recently active peers
+ *	stopped.json   when the process ended of its own accord
  *	flows          the filter's flow table
  *
  * Files are 0600 in a directory 0700. Reading checks everything; a damaged file is an error that
@@ -51,9 +52,8 @@ struct state_identity {
 };
 
 struct state_reserve {
-	uint64_t tai_unix_us;	  /* handshake time stamps up to here may have been used */
-	uint64_t stopped_unix_us; /* when the last process ended of its own accord; 0: it crashed */
-	uint64_t serial;	  /* serials of our disco fields up to here may have been used */
+	uint64_t tai_unix_us; /* handshake time stamps up to here may have been used */
+	uint64_t serial;      /* serials of our disco fields up to here may have been used */
 };
 
 struct state_map {
@@ -94,6 +94,10 @@ MUST_CHECK int state_load_identity(struct state *s, struct state_identity *out);
 MUST_CHECK int state_save_identity(struct state *s, const struct state_identity *id);
 MUST_CHECK int state_load_reserve(struct state *s, struct state_reserve *out);
 MUST_CHECK int state_save_reserve(struct state *s, const struct state_reserve *reserve);
+/* When the last process ended of its own accord; 0: nothing is known of it. Unsynced, since nothing
+ * depends on it but a line of the history. */
+uint64_t state_load_stopped(struct state *s);
+MUST_CHECK int state_save_stopped(struct state *s, uint64_t unix_us);
 MUST_CHECK int state_load_map(struct state *s, struct state_map *out);
 MUST_CHECK int state_save_map(struct state *s, const struct state_map *map);
 void state_map_wipe(struct state_map *map);

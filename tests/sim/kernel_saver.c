@@ -23,6 +23,7 @@ struct job {
 	char *path;
 	void *bytes;
 	size_t len;
+	bool is_vital;
 };
 
 struct saver {
@@ -45,8 +46,9 @@ static void write_next(struct saver *s, bool in_haste)
 	struct job *job = s->waiting;
 
 	s->waiting = job->next;
-	int err = in_haste ? statefile_write_unsynced(job->path, job->bytes, job->len)
-			   : statefile_write(job->path, job->bytes, job->len);
+	int err = in_haste && !job->is_vital
+			  ? statefile_write_unsynced(job->path, job->bytes, job->len)
+			  : statefile_write(job->path, job->bytes, job->len);
 	if (err)
 		s->failed(s->arg, job->path, err);
 	free_job(job);
@@ -106,7 +108,7 @@ static struct job **place_for(struct saver *s, const char *path)
 	return at;
 }
 
-int saver_put(struct saver *s, const char *path, void *bytes, size_t len)
+int saver_put(struct saver *s, const char *path, void *bytes, size_t len, bool is_vital)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	char *copy = strdup(path);
@@ -115,8 +117,11 @@ int saver_put(struct saver *s, const char *path, void *bytes, size_t len)
 		abort();
 	struct job **at = place_for(s, path), *older = *at;
 
-	*job = (struct job){
-		.next = older ? older->next : NULL, .path = copy, .bytes = bytes, .len = len};
+	*job = (struct job){.next = older ? older->next : NULL,
+			    .path = copy,
+			    .bytes = bytes,
+			    .len = len,
+			    .is_vital = is_vital};
 	*at = job;
 	if (older)
 		free_job(older);

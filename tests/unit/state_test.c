@@ -22,7 +22,7 @@ static void discard(const struct state *s)
 {
 	static const char *const names[] = {"identity.json", "map.json",     "relays.json",
 					    "trust.json",    "reserve.json", "warm.json",
-					    "flows"};
+					    "stopped.json",  "flows"};
 	char path[STATE_PATH_LEN];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -143,6 +143,18 @@ TEST(remembers_who_was_warm)
 		CHECK_INT(back[i].active_unix_s, list[i].active_unix_s);
 		CHECK(endpoint_equal(&back[i].endpoint, &list[i].endpoint));
 	}
+	discard(&s);
+}
+
+TEST(a_process_that_ended_well_says_when)
+{
+	struct state s = open_fresh();
+
+	CHECK_INT(state_load_stopped(&s), 0);
+	CHECK_INT(state_save_stopped(&s, 1700000000000000), 0);
+	CHECK_INT(state_load_stopped(&s), 1700000000000000);
+	CHECK_INT(state_save_stopped(&s, 0), 0);
+	CHECK_INT(state_load_stopped(&s), 0);
 	discard(&s);
 }
 

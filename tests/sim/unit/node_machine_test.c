@@ -282,6 +282,20 @@ TEST(power_may_go_between_any_two_changes_of_the_disk)
 	end(&m);
 }
 
+TEST(power_lost_after_an_orderly_end_keeps_no_node_from_starting)
+{
+	struct mesh m;
+
+	begin(&m, 7);
+	for (unsigned n = 0; n < 40; n++) {
+		type_for_ms(&m, 300 + n * 10);
+		node_machine_term(m.nodes[1]);
+		node_machine_power_cut(m.nodes[1]);
+		start_node(&m, 1);
+	}
+	end(&m);
+}
+
 TEST(a_sleeping_node_hears_nothing_and_wakes_to_what_it_had)
 {
 	struct mesh m;
