@@ -50,7 +50,8 @@ static int read_pin(const char **at, struct invitation *inv)
 	return 0;
 }
 
-/* One key=value of the fragment. Unknown keys are passed over, so that some can be added. */
+/* One key=value of the fragment. Unknown keys are passed over, so that some can be added; of two
+ * tokens or pins none is right. */
 static int read_part(const char **at, struct invitation *inv)
 {
 	char key[16], ignored[INVITATION_TOKEN_LEN];
@@ -58,9 +59,10 @@ static int read_part(const char **at, struct invitation *inv)
 	if (take_run(at, is_token_char, key, sizeof(key)) || *(*at)++ != '=')
 		return -EBADMSG;
 	if (strcmp(key, "token") == 0)
-		return take_run(at, is_token_char, inv->token, sizeof(inv->token));
+		return inv->token[0] ? -EBADMSG
+				     : take_run(at, is_token_char, inv->token, sizeof(inv->token));
 	if (strcmp(key, "pin") == 0)
-		return read_pin(at, inv);
+		return inv->has_pin ? -EBADMSG : read_pin(at, inv);
 	return take_run(at, is_token_char, ignored, sizeof(ignored));
 }
 
