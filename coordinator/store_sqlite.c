@@ -1,14 +1,13 @@
 #include "coordinator/store_sqlite.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sqlite3.h>
 
+#include "common/disk.h"
 #include "coordinator/store_query.h"
 #include "coordinator/store_rows.h"
 
@@ -224,10 +223,10 @@ static int open_tables(struct store_sqlite *s)
 /* SQLite would make the file with the umask's mode. */
 static void make_private(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int fd;
 
-	if (fd >= 0)
-		close(fd);
+	if (disk_open(path, DISK_UPDATE, &fd) == 0)
+		disk_close(fd);
 }
 
 int store_sqlite_open(const char *path, struct store **out, char error[static STORE_ERROR_LEN])

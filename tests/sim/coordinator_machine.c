@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <sodium.h>
-#include <sqlite3.h>
 
 #include "common/clock.h"
 #include "common/json.h"
@@ -17,6 +16,7 @@
 #include "coordinator/server.h"
 #include "tests/sim/certificate.h"
 #include "tests/sim/host.h"
+#include "tests/sim/kernel_sqlite.h"
 #include "tests/sim/relay_machine.h"
 #include "tests/sim/sudden_end.h"
 #include "tests/sim/trace.h"
@@ -30,8 +30,7 @@ struct coordinator_machine {
 	struct host *host;
 	const char *name, *issuer;
 	struct server_settings settings;
-	char listen[32], url[TEXT_LEN], store[TEXT_LEN];
-	sqlite3 *keeper; /* a database in memory lives while one connection has it open */
+	char listen[32], url[TEXT_LEN];
 	struct event_base *base;
 	struct server *server;	/* NULL: OFF */
 	struct world_event end; /* all nodes have been sent away */
@@ -95,19 +94,6 @@ static int start_server(struct coordinator_machine *m)
 
 /* ---- the machine ---- */
 
-/* The store of SQLite's own memory file system: any connection of this process that names the same
- * path sees the same database. */
-static void make_store(struct coordinator_machine *m)
-{
-	sqlite3_vfs *memory = sqlite3_vfs_find("memdb");
-
-	snprintf(m->store, sizeof(m->store), "sqlite:/warren-sim/%p/coordinator.db", (void *)m);
-	if (!memory || sqlite3_vfs_register(memory, 1) != SQLITE_OK ||
-	    sqlite3_open_v2(m->store + strlen("sqlite:"), &m->keeper,
-			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK)
-		abort();
-}
-
 struct coordinator_machine *coordinator_machine_new(struct world *world,
 						    const struct coordinator_machine_config *config)
 {
@@ -120,7 +106,7 @@ struct coordinator_machine *coordinator_machine_new(struct world *world,
 	m->host = config->host;
 	m->name = config->name;
 	m->issuer = config->issuer;
-	make_store(m);
+	kernel_sqlite_install();
 	snprintf(m->listen, sizeof(m->listen), ":%u", port);
 	bool is_v6 = strchr(m->name, ':') != NULL;
 	snprintf(m->url, sizeof(m->url), "https://%s%s%s:%u", is_v6 ? "[" : "", m->name,
@@ -128,7 +114,6 @@ struct coordinator_machine *coordinator_machine_new(struct world *world,
 	m->settings = (struct server_settings){.listen = m->listen,
 					       .url = m->url,
 					       .state_dir = "/coordinator",
-					       .store = m->store,
 					       .mesh_v4 = config->mesh_v4,
 					       .mesh_v6 = config->mesh_v6};
 	world_event_init(&m->end, on_end, m);
@@ -143,7 +128,6 @@ void coordinator_machine_free(struct coordinator_machine *m)
 	if (m->server)
 		free_server(m);
 	world_leave(before);
-	sqlite3_close(m->keeper);
 	free(m);
 }
 

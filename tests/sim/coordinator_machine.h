@@ -4,10 +4,10 @@
  *	OFF --start--> RUNNING --term--> LEAVING --half a second at most--> OFF
  *	RUNNING, LEAVING --crash, power_cut--> OFF
  *
- * The real server (coordinator/server.h) on the world's sockets and clock. Its store is a real
- * SQLite database in memory that lives as long as the machine: it is the disk. A crash and a power
- * cut keep what was committed; what only memory held (the last second of endpoints and audit rows)
- * is gone.
+ * The real server (coordinator/server.h) on the world's sockets and clock, and its real SQLite
+ * store on the host's disk (kernel_sqlite.h): a crash keeps what was committed, a power cut what
+ * was committed durably, and of the rest a beginning. What only memory held (the last second of
+ * endpoints and audit rows) is gone with either.
  */
 #ifndef WARREN_SIM_COORDINATOR_MACHINE_H
 #define WARREN_SIM_COORDINATOR_MACHINE_H
@@ -37,7 +37,7 @@ struct coordinator_machine_config {
 
 struct coordinator_machine *
 coordinator_machine_new(struct world *world, const struct coordinator_machine_config *config);
-/* Whatever state it is in; its store goes. NULL is fine. */
+/* Whatever state it is in. NULL is fine. */
 void coordinator_machine_free(struct coordinator_machine *m);
 
 /* -EALREADY: it runs; else what warren-coordinator would end with. */

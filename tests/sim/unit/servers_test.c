@@ -15,7 +15,9 @@
 #include "tests/sim/dns.h"
 #include "tests/sim/host.h"
 #include "tests/sim/internet.h"
+#include "tests/sim/kernel_disk.h"
 #include "tests/sim/kernel_random.h"
+#include "tests/sim/platter.h"
 #include "tests/sim/relay_machine.h"
 #include "tests/sim/stun_machine.h"
 #include "tests/sim/world.h"
@@ -242,4 +244,30 @@ TEST(the_coordinator_keeps_what_it_promised_over_a_power_cut)
 	CHECK(!coordinator_machine_runs(s.coordinator));
 	CHECK(coordinator_machine_start(s.coordinator) == 0);
 	end(&s);
+}
+
+TEST(at_whatever_write_the_power_goes_the_store_keeps_its_word)
+{
+	char invitation[INVITATION_TEXT_LEN], who[32];
+
+	for (unsigned n = 0; n < 40; n++) {
+		struct scene s = begin(NULL);
+		size_t promised = 0;
+
+		run_ms(&s, n % 7 * 300);
+		platter_freeze_after(kernel_disk_of(s.server), n);
+		for (unsigned i = 0; i < 5; i++) {
+			snprintf(who, sizeof(who), "node%u.alice", i);
+			if (coordinator_machine_invite(s.coordinator, who, NULL, invitation,
+						       s.error) != 0)
+				break;
+			promised++;
+		}
+		coordinator_machine_power_cut(s.coordinator);
+		CHECK(coordinator_machine_start(s.coordinator) == 0);
+		size_t kept = coordinator_machine_core(s.coordinator)->tokens.count;
+		/* The one that failed half-way may be there. */
+		CHECK(kept == promised || (promised < 5 && kept == promised + 1));
+		end(&s);
+	}
 }
