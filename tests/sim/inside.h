@@ -26,7 +26,8 @@ enum transit_stage {
 	TRANSIT_GATEWAY_IN,  /* at transit->gateway, from outside */
 	TRANSIT_NIC_DOWN,    /* at the far end of the receiving nic's link */
 	TRANSIT_ARRIVED,     /* at the nic that has its address */
-	TRANSIT_GONE
+	TRANSIT_GONE,
+	TRANSIT_FREE /* in the pool */
 };
 
 enum { TRANSIT_SMALL_BYTES = 256, TRANSIT_DATA_MAX = 2048, TRANSIT_HOPS_MAX = 24 };

@@ -63,6 +63,7 @@ struct transit *transit_new(enum wire_kind kind, size_t len)
 	struct transit *p = *list;
 	*list = p->next;
 	p->next = NULL;
+	p->stage = TRANSIT_IN_REALM;
 	p->kind = kind;
 	p->len = (uint16_t)len;
 	p->hops = 0;
@@ -75,6 +76,9 @@ void transit_free(struct transit *p)
 	struct internet *net = internet_of_world();
 	struct transit **list = p->cap == TRANSIT_SMALL_BYTES ? &net->free_small : &net->free_large;
 
+	if (p->stage == TRANSIT_FREE)
+		abort();
+	p->stage = TRANSIT_FREE;
 	p->next = *list;
 	*list = p;
 }
@@ -253,6 +257,7 @@ static void step_nic_down(struct transit *p)
 	cross(p, &at->nic->link, LINK_DOWN, at->nic->host->name, TRANSIT_ARRIVED);
 }
 
+/* The receiver takes it over: afterwards it may be freed, and already be another packet. */
 static void step_arrived(struct transit *p)
 {
 	const struct attachment *at = realm_find(p->realm, &p->to.ip);
@@ -260,12 +265,14 @@ static void step_arrived(struct transit *p)
 
 	if (!at || at->kind != ATTACHED_NIC || !at->nic->is_up) {
 		drop(p, &counters->no_such_address, "nobody has the address now", p->realm->name);
+		transit_free(p);
 		return;
 	}
 	struct host *host = at->nic->host;
 	if (host->is_off || host->is_asleep) {
 		drop(p, &counters->to_sleeping_or_dead, host->is_off ? "host off" : "host asleep",
 		     host->name);
+		transit_free(p);
 		return;
 	}
 	host_on_packet(host, p);
@@ -294,6 +301,7 @@ static bool has_to_wait(const struct transit *p)
 	case TRANSIT_ROUTED:
 	case TRANSIT_ARRIVED:
 	case TRANSIT_GONE:
+	case TRANSIT_FREE:
 		break;
 	}
 	return false;
@@ -322,6 +330,7 @@ static void step(struct transit *p)
 		break;
 	case TRANSIT_ARRIVED:
 	case TRANSIT_GONE:
+	case TRANSIT_FREE:
 		break;
 	}
 }
@@ -330,13 +339,10 @@ static void on_due(void *arg)
 {
 	struct transit *p = arg;
 
-	if (p->stage == TRANSIT_ARRIVED) {
+	if (p->stage == TRANSIT_ARRIVED)
 		step_arrived(p);
-		if (p->stage == TRANSIT_GONE)
-			transit_free(p);
-		return;
-	}
-	walk(p);
+	else
+		walk(p);
 }
 
 static void wait_until_due(struct transit *p)
