@@ -117,8 +117,8 @@ class Coordinator(Daemon):
 
 
 class Relay(Daemon):
-    def __init__(self, mesh, region):
-        super().__init__(mesh, RELAY_HOSTS[region], RELAY_HOSTS[region])
+    def __init__(self, mesh, region, name=None):
+        super().__init__(mesh, RELAY_HOSTS[region], name or RELAY_HOSTS[region])
         self.region, self.options = region, []
         self.hostname = topology.public_ip(self.host)
         self.out = f"{mesh.logs}/{self.name}.entry"
@@ -143,6 +143,41 @@ class Relay(Daemon):
         return wait_for(f"the map entry of {self.name}", printed)
 
 
+class LyingRelay(Relay):
+    """A relay whose packets pass a liar (liar.py): take_over() begins the lying."""
+
+    BACKEND_PORT = 1443
+
+    def __init__(self, mesh, region):
+        super().__init__(mesh, region)
+        self.liar = None
+
+    def command(self):
+        command = super().command()
+        if self.liar:
+            command[command.index("--listen") + 1] = f"127.0.0.1:{self.BACKEND_PORT}"
+            command[command.index("--tls") + 1] = "off"
+        return command
+
+    def take_over(self, seed):
+        """Between the relay and its clients, with the relay's own certificate."""
+        self.stop()
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "liar.py")
+        command = ["/usr/bin/python3", "-B", script, topology.public_ip(self.host),
+                   f"{self.state}/tls.crt", f"{self.state}/tls.key", self.BACKEND_PORT, seed]
+        self.liar = netns.Process(self.host, command, f"{self.mesh.logs}/{self.name}-liar.log",
+                                  stdout=subprocess.PIPE)
+        self.liar.popen.stdout.readline()
+        self.start()
+
+    def lies(self):
+        """Ends the lying; what was done to how many packets."""
+        self.liar.send_signal(signal.SIGTERM)
+        out, _ = self.liar.popen.communicate(timeout=10)
+        netns.Process.living.remove(self.liar)
+        return json.loads(out)
+
+
 class StunServer(Daemon):
     """warren-stun, beside the coordinator."""
 
@@ -159,12 +194,13 @@ class StunServer(Daemon):
 class Node(Daemon):
     count = 0
 
-    def __init__(self, mesh, host, name, role, *options):
+    def __init__(self, mesh, host, name, role, *options, state=None):
         super().__init__(mesh, host, name)
+        self.state = f"{mesh.work}/{state or name}"
         Node.count += 1
         self.role, self.options = role, options
         self.tun = f"w{os.getpid() % 100000}n{Node.count}"
-        self.socket = f"{mesh.work}/{name}.sock"
+        self.socket = f"{self.state}.sock"
         self.invitation = None
         self.started_us = 0
         self._addresses = None
@@ -202,6 +238,11 @@ class Node(Daemon):
     def history(self, peer):
         return json.loads(self.warren("history", peer.name, "--json"))
 
+    def all_events(self):
+        """Of all peers and its own, each once."""
+        peers = json.loads(self.warren("history", "--json"))["peers"]
+        return {json.dumps(e): e for p in peers for e in p["events"]}.values()
+
     def is_online(self):
         status = self.status()
         return bool(status) and status["state"] == "online"
@@ -238,12 +279,14 @@ class Mesh:
 
     coordinator_class, relay_class, node_class = Coordinator, Relay, Node
 
-    def __init__(self, topo, work, laptop_options=(), dev_options=(), metrics=False):
+    def __init__(self, topo, work, laptop_options=(), dev_options=(), metrics=False,
+                 relay_class=None):
         self.topo, self.work = topo, work
         self.build, self.logs = topo.build, topo.logs
         os.makedirs(work, exist_ok=True)
+        relay_class = relay_class or self.relay_class
         self.coordinator = self.coordinator_class(self)
-        self.relays = {region: self.relay_class(self, region) for region in RELAY_HOSTS}
+        self.relays = {region: relay_class(self, region) for region in RELAY_HOSTS}
         self.laptop = self.node_class(self, "laptop", "laptop", "client", *laptop_options)
         self.dev = self.node_class(self, "ws", "dev", "agent", *dev_options)
         self.others = []
@@ -269,8 +312,9 @@ class Mesh:
     def daemons(self):
         return [self.laptop, self.dev, *self.others, *self.relays.values(), self.coordinator]
 
-    def add_node(self, host, name, role, *options):
-        node = self.node_class(self, host, name, role, *options)
+    def add_node(self, host, name, role, *options, state=None):
+        """state: the name of its folder, where another node of that name has had one."""
+        node = self.node_class(self, host, name, role, *options, state=state)
         self.others.append(node)
         return node
 

@@ -17,13 +17,15 @@ RULES = """table ip witness%(port)d {
 
 
 class UdpPort:
-    """A program's UDP port: where strangers find it, and what was counted since the last reset."""
+    """A program's UDP port: where strangers find it, and what was counted since the last time.
+
+    To be made while little comes: kernel and program are not read at the same instant."""
 
     def __init__(self, daemon, target, port):
         self.daemon, self.target, self.port = daemon, target, port
         self.name = f"{daemon.name} {target}"
         netns.run(daemon.host, "nft", "-f", "-", input=RULES % {"port": port})
-        self.start = self.counted = self._count()
+        self.start = self.counted = self._count_at_rest()
 
     def _kernel_dropped(self):
         """What did not fit into the socket's buffer."""
@@ -32,11 +34,22 @@ class UdpPort:
         return sum(int(r[-1]) for r in rows
                    if len(r) > 12 and r[1].endswith(f":{self.port:04X}"))
 
-    def _count(self):
-        ledger = self.daemon.ledger()
+    def _seen(self):
+        """What the kernel has seen come."""
         rules = netns.run(self.daemon.host, "nft", "list", "table", "ip", f"witness{self.port}")
-        seen = {name: int(n) for name, n in
+        return {name: int(n) for name, n in
                 re.findall(r"counter (\w+) \{\s+packets (\d+)", rules)}
+
+    def _count_at_rest(self):
+        """Between two looks at the kernel that agree, if that is to be had."""
+        for _ in range(50):
+            before, counted = self._seen(), self._count()
+            if before["ours"] == counted["ours"]:
+                break
+        return counted
+
+    def _count(self):
+        ledger, seen = self.daemon.ledger(), self._seen()
         page = ledger["page"]
         if "warren_packets_total" in page:
             reasons = {**page["warren_dropped_packets_total"], **{
@@ -62,6 +75,6 @@ class UdpPort:
 
     def missing(self):
         """Datagrams that arrived since the start and that the program does not know of."""
-        now = self._count()
+        now = self._count_at_rest()
         since = {k: now[k] - self.start[k] for k in ("strange", "ours", "kernel", "read")}
         return int(since["strange"] + since["ours"] - since["kernel"] - since["read"])
