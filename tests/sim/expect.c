@@ -1,0 +1,299 @@
+#include "tests/sim/expect.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* ---- round trips ---- */
+
+static uint64_t crossing_us(const struct day_network *n)
+{
+	return (uint64_t)(n->delay_ms + n->jitter_ms) * US_PER_MS;
+}
+
+/* The slowest that the node's link ever gets. */
+static uint64_t leg_us(const struct day *d, unsigned node)
+{
+	uint64_t worse = 0;
+
+	for (size_t i = 0; i < d->n_events; i++)
+		if (d->events[i].word == DAY_WORSE && d->events[i].who == node)
+			worse = max_u64(worse, (uint64_t)d->events[i].amount * US_PER_MS);
+	return max_u64(crossing_us(&d->nodes[node].home), crossing_us(&d->nodes[node].away)) +
+	       worse;
+}
+
+static bool loses(const struct day *d, unsigned node)
+{
+	const struct day_network *n[2] = {&d->nodes[node].home, &d->nodes[node].away};
+
+	for (unsigned i = 0; i < 2; i++)
+		if (n[i]->loss_permille || n[i]->burst_every_s || n[i]->reorder_permille)
+			return true;
+	for (size_t i = 0; i < d->n_events; i++)
+		if (d->events[i].word == DAY_LOSSY && d->events[i].who == node)
+			return true;
+	return false;
+}
+
+static void fill_round_trips(struct expect *e, const struct day *d, unsigned a, unsigned b)
+{
+	uint64_t relay_leg =
+		(uint64_t)(d->delay_ms[0] > d->delay_ms[1] ? d->delay_ms[0] : d->delay_ms[1]) *
+		US_PER_MS;
+	uint64_t coordinator_leg = (uint64_t)d->coordinator_delay_ms * US_PER_MS;
+	uint64_t leg_a = leg_us(d, a), leg_b = leg_us(d, b);
+
+	e->direct_us = 2 * (leg_a + leg_b);
+	e->relay_us = e->direct_us + 4 * relay_leg;
+	e->server_us = 2 * (max_u64(leg_a, leg_b) + max_u64(relay_leg, coordinator_leg));
+	e->stall_us = 300 * US_PER_MS + e->relay_us;
+	e->loss_us = loses(d, a) || loses(d, b) ? 2 * US_PER_S + 4 * e->relay_us : 0;
+}
+
+/* ---- can a packet get straight through? ---- */
+
+/* Does what `from` sends reach `to`, who sends too and knows from's mapping as STUN saw it? */
+static bool gets_in(const struct day_network *from, const struct day_network *to)
+{
+	if (to->is_public)
+		return true;
+	if (to->mapping != NAT_ENDPOINT_INDEPENDENT)
+		return false; /* nobody knows where to send */
+	if (from->is_public || from->mapping == NAT_ENDPOINT_INDEPENDENT)
+		return true;
+	return to->filtering != NAT_ADDRESS_AND_PORT_DEPENDENT;
+}
+
+static bool are_open(const struct day_network *a, const struct day_network *b)
+{
+	return !a->blocks_udp && !b->blocks_udp && (gets_in(a, b) || gets_in(b, a));
+}
+
+static bool can_be_direct(const struct day_node *a, const struct day_node *b)
+{
+	return are_open(&a->home, &b->home) && are_open(&a->away, &b->home) &&
+	       are_open(&a->home, &b->away) && are_open(&a->away, &b->away);
+}
+
+/* ---- edges ---- */
+
+static void add_edge(struct expect *e, const struct day_event *event, uint64_t at_us,
+		     uint64_t allow_us)
+{
+	if (e->n_edges < EXPECT_EDGES_MAX)
+		e->edges[e->n_edges++] = (struct expect_edge){at_us, allow_us, event};
+}
+
+static void add_apart(struct expect *e, uint64_t from_us, uint64_t until_us)
+{
+	size_t i = e->n_apart;
+
+	if (i == DAY_EVENTS_MAX)
+		return;
+	for (; i > 0 && e->apart[i - 1].from_us > from_us; i--)
+		e->apart[i] = e->apart[i - 1];
+	e->apart[i] = (struct expect_span){from_us, until_us};
+	e->n_apart++;
+}
+
+/* Apart while it lasts, and back within allow_us of its end. */
+static void add_absence(struct expect *e, const struct day_event *event, uint64_t allow_us)
+{
+	add_apart(e, event->at_us, event->at_us + event->for_us);
+	add_edge(e, event, event->at_us + event->for_us, allow_us);
+}
+
+static void on_node_event(struct expect *e, const struct day_event *event)
+{
+	uint64_t ends_us = event->at_us + event->for_us;
+	uint64_t slow_us = max_u64(e->relay_us, e->server_us);
+
+	switch (event->word) {
+	case DAY_JOIN:
+		add_edge(e, event, event->at_us, US_PER_S + 14 * e->server_us);
+		break;
+	case DAY_BLOCK:
+		add_edge(e, event, event->at_us, US_PER_S + 4 * e->direct_us + e->relay_us);
+		add_edge(e, event, ends_us, e->stall_us);
+		break;
+	case DAY_DARK:
+		add_absence(e, event, 2 * US_PER_S + 4 * slow_us + event->for_us);
+		break;
+	case DAY_REBIND:
+		add_edge(e, event, event->at_us, 1500 * US_PER_MS + 4 * e->direct_us + e->relay_us);
+		break;
+	case DAY_MOVE:
+		add_edge(e, event, event->at_us, 2 * US_PER_S + 8 * slow_us);
+		break;
+	case DAY_SLEEP:
+		add_absence(e, event, US_PER_S + 8 * slow_us);
+		break;
+	case DAY_RESTART:
+		add_edge(e, event, event->at_us, 300 * US_PER_MS + 2 * e->direct_us + 6 * slow_us);
+		break;
+	case DAY_CRASH:
+	case DAY_POWER:
+		add_absence(e, event, US_PER_S + 8 * slow_us);
+		break;
+	case DAY_WORSE:
+	case DAY_LOSSY:
+		add_edge(e, event, event->at_us, e->stall_us);
+		add_edge(e, event, ends_us, e->stall_us);
+		break;
+	case DAY_CLOCK:
+	case DAY_FULL:
+	case DAY_REVOKE:
+	case DAY_CUT:
+	case DAY_TYPE:
+	case DAY_BULK:
+	case DAY_TRESPASS:
+	case DAY_RELAY_CRASH:
+	case DAY_RELAY_POWER:
+	case DAY_RELAY_DRAIN:
+	case DAY_COORDINATOR:
+	case DAY_COORDINATOR_TERM:
+	case DAY_WORDS:
+		break;
+	}
+}
+
+static void on_relay_event(struct expect *e, const struct day_event *event)
+{
+	uint64_t allow_us = e->stall_us + 300 * US_PER_MS + 4 * e->relay_us;
+
+	add_edge(e, event, event->at_us, allow_us);
+	if (event->word == DAY_RELAY_POWER) /* nobody is told: until TCP and relay fall silent */
+		add_edge(e, event, event->at_us, 3 * US_PER_S);
+	add_edge(e, event, event->at_us + event->for_us, e->stall_us);
+}
+
+static bool is_relay_event(const struct day_event *event)
+{
+	return (day_fields(event->word) & DAY_HAS_RELAY) != 0;
+}
+
+static void on_cut(struct expect *e, const struct day_event *event)
+{
+	add_edge(e, event, event->at_us, US_PER_S + 4 * e->direct_us + e->relay_us);
+	add_edge(e, event, event->at_us + event->for_us, e->stall_us);
+}
+
+/* Until it joins for the first time, and from its removal until it joins again. */
+static void add_strangeness(struct expect *e, const struct day *d, unsigned node)
+{
+	uint64_t since_us = 0;
+	bool is_member = false;
+
+	for (size_t i = 0; i < d->n_events; i++) {
+		const struct day_event *event = &d->events[i];
+
+		if (event->who != node || (event->word != DAY_JOIN && event->word != DAY_REVOKE))
+			continue;
+		if (event->word == DAY_JOIN && !is_member)
+			add_apart(e, since_us, event->at_us);
+		else if (event->word == DAY_REVOKE && is_member)
+			since_us = event->at_us;
+		is_member = event->word == DAY_JOIN;
+	}
+	if (!is_member)
+		add_apart(e, since_us, d->end_us);
+}
+
+/* No relay at all: the two may be apart, and come back once one is there again. */
+static void add_relayless(struct expect *e, const struct day *d)
+{
+	for (size_t i = 0; i < d->n_events; i++)
+		for (size_t j = 0; j < d->n_events; j++) {
+			const struct day_event *a = &d->events[i], *b = &d->events[j];
+
+			if (!is_relay_event(a) || !is_relay_event(b) || a->who != 0 || b->who != 1)
+				continue;
+			uint64_t from = max_u64(a->at_us, b->at_us);
+			uint64_t a_end = a->at_us + a->for_us, b_end = b->at_us + b->for_us;
+			uint64_t until = a_end < b_end ? a_end : b_end;
+
+			if (from >= until)
+				continue;
+			add_apart(e, from, until);
+			add_edge(e, a, until, 15 * US_PER_S);
+		}
+}
+
+void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
+{
+	*e = (struct expect){.can_be_direct = can_be_direct(&d->nodes[a], &d->nodes[b])};
+	fill_round_trips(e, d, a, b);
+	for (size_t i = 0; i < d->n_events; i++) {
+		const struct day_event *event = &d->events[i];
+		unsigned has = day_fields(event->word);
+
+		if (day_word_is_traffic(event->word))
+			continue;
+		if (event->word == DAY_CUT) {
+			if ((event->who == a && event->whom == b) ||
+			    (event->who == b && event->whom == a))
+				on_cut(e, event);
+		} else if (has & DAY_HAS_RELAY) {
+			on_relay_event(e, event);
+		} else if ((has & DAY_HAS_NODE) && (event->who == a || event->who == b)) {
+			on_node_event(e, event);
+		}
+	}
+	add_strangeness(e, d, a);
+	add_strangeness(e, d, b);
+	add_relayless(e, d);
+}
+
+/* ---- questions ---- */
+
+static uint64_t apart_us(const struct expect *e, uint64_t since_us, uint64_t until_us)
+{
+	uint64_t sum = 0, counted_us = since_us;
+
+	for (size_t i = 0; i < e->n_apart; i++) {
+		uint64_t from = max_u64(e->apart[i].from_us, counted_us);
+		uint64_t until = e->apart[i].until_us < until_us ? e->apart[i].until_us : until_us;
+
+		if (from >= until)
+			continue;
+		sum += until - from;
+		counted_us = until;
+	}
+	return sum;
+}
+
+uint64_t expect_pause_us(const struct expect *e, uint64_t since_us, uint64_t until_us)
+{
+	uint64_t sum = e->stall_us + e->loss_us;
+	uint64_t excused_us = 0;
+
+	for (size_t i = 0; i < e->n_edges; i++) {
+		const struct expect_edge *edge = &e->edges[i];
+
+		if (edge->at_us <= until_us && edge->at_us + edge->allow_us >= since_us)
+			excused_us += edge->allow_us;
+	}
+	if (excused_us > 0)
+		sum = e->loss_us + max_u64(excused_us, e->stall_us);
+	return sum + apart_us(e, since_us, until_us);
+}
+
+bool expect_is_calm(const struct expect *e, uint64_t since_us, uint64_t until_us)
+{
+	for (size_t i = 0; i < e->n_edges; i++)
+		if (e->edges[i].at_us <= until_us &&
+		    e->edges[i].at_us + e->edges[i].allow_us >= since_us)
+			return false;
+	return !expect_is_apart(e, since_us, until_us);
+}
+
+bool expect_is_apart(const struct expect *e, uint64_t since_us, uint64_t until_us)
+{
+	return apart_us(e, since_us, until_us) > 0;
+}

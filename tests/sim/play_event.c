@@ -1,0 +1,237 @@
+#include <errno.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "tests/sim/coordinator_machine.h"
+#include "tests/sim/host.h"
+#include "tests/sim/play_inside.h"
+#include "tests/sim/relay_machine.h"
+
+enum { BULK_PACKET_BYTES = 1100 };
+
+static const uint64_t trespass_interval_us = 500 * US_PER_MS;
+
+static struct node_machine *machine(struct play *p, const struct day_event *e)
+{
+	return p->town.nodes[e->who].machine;
+}
+
+static void fail(struct play *p, const struct day_event *e, const char *error)
+{
+	verdict_fail(&p->result->verdict, play_now_us(p), "start", "%s at %.3f s: %s",
+		     day_word_str(e->word), (double)e->at_us / US_PER_S, error);
+}
+
+/* ---- traffic ---- */
+
+static void begin_traffic(struct play *p, const struct day_event *e)
+{
+	unsigned flow = (unsigned)(e - p->day->events);
+	uint64_t until_us = world_now_us() + e->for_us, interval_us = trespass_interval_us;
+	enum traffic_kind kind = TRAFFIC_TRESPASS;
+	size_t len = 0;
+
+	if (e->word == DAY_TYPE) {
+		kind = TRAFFIC_KEY;
+		interval_us = (uint64_t)e->amount * US_PER_MS;
+		play_watch_typing(p, flow, e);
+	} else if (e->word == DAY_BULK) {
+		kind = TRAFFIC_BULK;
+		len = BULK_PACKET_BYTES;
+		interval_us = BULK_PACKET_BYTES * US_PER_S / (e->amount ? e->amount : 1);
+	}
+	traffic_start(p->traffic, flow, kind, e->who, e->whom, interval_us, until_us, len);
+}
+
+/* ---- nodes ---- */
+
+static void join(struct play *p, const struct day_event *e)
+{
+	char error[TOWN_ERROR_LEN];
+	int err = town_join(&p->town, e->who, error);
+
+	if (err && err != -ENOTCONN)
+		fail(p, e, error);
+	if (!err)
+		watch_delivery_on_join(&p->delivery, e->who);
+}
+
+/* Starts it from what its disk holds. */
+static void start(struct play *p, const struct day_event *e)
+{
+	char error[NODE_MACHINE_ERROR_LEN];
+
+	if (!p->town.nodes[e->who].was_started || node_machine_runs(machine(p, e)))
+		return;
+	if (node_machine_start(machine(p, e), error) != 0)
+		fail(p, e, error);
+}
+
+static void revoke(struct play *p, const struct day_event *e)
+{
+	char error[TOWN_ERROR_LEN];
+
+	if (town_revoke(&p->town, e->who, error) == 0)
+		watch_delivery_on_revoke(&p->delivery, e->who, play_now_us(p));
+}
+
+static void step_clock(struct play *p, const struct day_event *e)
+{
+	int64_t by_us = (int64_t)e->amount * (int64_t)US_PER_S;
+
+	host_step_wall(p->town.nodes[e->who].host, e->way == DAY_BACK ? -by_us : by_us);
+}
+
+static void spoil(struct play *p, const struct day_event *e, bool begins)
+{
+	town_spoil(&p->town, e->who, begins && e->word == DAY_WORSE ? e->amount : 0,
+		   begins && e->word == DAY_LOSSY ? e->amount : 0);
+}
+
+static void cut(struct play *p, const struct day_event *e, bool is_cut)
+{
+	town_cut(&p->town, e->who, e->whom, e->way != DAY_BACK, e->way != DAY_THERE, is_cut);
+}
+
+/* ---- servers ---- */
+
+static void start_relay(struct play *p, const struct day_event *e)
+{
+	char error[RELAY_MACHINE_ERROR_LEN];
+	struct relay_machine *m = p->town.relays[e->who];
+
+	if (!relay_machine_runs(m) && relay_machine_start(m, error) != 0)
+		fail(p, e, error);
+}
+
+static void start_coordinator(struct play *p, const struct day_event *e)
+{
+	struct coordinator_machine *m = p->town.coordinator;
+	int err = coordinator_machine_runs(m) ? 0 : coordinator_machine_start(m);
+
+	if (err)
+		fail(p, e, strerror(-err));
+}
+
+/* ---- all of them ---- */
+
+void play_begin_event(struct play *p, const struct day_event *e)
+{
+	switch (e->word) {
+	case DAY_JOIN:
+		join(p, e);
+		break;
+	case DAY_TYPE:
+	case DAY_BULK:
+	case DAY_TRESPASS:
+		begin_traffic(p, e);
+		break;
+	case DAY_CUT:
+		cut(p, e, true);
+		break;
+	case DAY_BLOCK:
+		town_block(&p->town, e->who, true);
+		break;
+	case DAY_DARK:
+		town_dark(&p->town, e->who, true);
+		break;
+	case DAY_REBIND:
+		town_rebind(&p->town, e->who);
+		break;
+	case DAY_MOVE:
+		town_move(&p->town, e->who);
+		break;
+	case DAY_SLEEP:
+		node_machine_sleep(machine(p, e));
+		break;
+	case DAY_RESTART:
+		node_machine_term(machine(p, e));
+		start(p, e);
+		break;
+	case DAY_CRASH:
+		node_machine_crash(machine(p, e));
+		break;
+	case DAY_POWER:
+		node_machine_power_cut(machine(p, e));
+		break;
+	case DAY_REVOKE:
+		revoke(p, e);
+		break;
+	case DAY_CLOCK:
+		step_clock(p, e);
+		break;
+	case DAY_FULL:
+		node_machine_set_disk_full(machine(p, e), true);
+		break;
+	case DAY_WORSE:
+	case DAY_LOSSY:
+		spoil(p, e, true);
+		break;
+	case DAY_RELAY_CRASH:
+		relay_machine_crash(p->town.relays[e->who]);
+		break;
+	case DAY_RELAY_POWER:
+		relay_machine_power_cut(p->town.relays[e->who]);
+		break;
+	case DAY_RELAY_DRAIN:
+		relay_machine_drain(p->town.relays[e->who]);
+		break;
+	case DAY_COORDINATOR:
+		coordinator_machine_crash(p->town.coordinator);
+		break;
+	case DAY_COORDINATOR_TERM:
+		coordinator_machine_term(p->town.coordinator);
+		break;
+	case DAY_WORDS:
+		break;
+	}
+}
+
+void play_end_event(struct play *p, const struct day_event *e)
+{
+	switch (e->word) {
+	case DAY_CUT:
+		cut(p, e, false);
+		break;
+	case DAY_BLOCK:
+		town_block(&p->town, e->who, false);
+		break;
+	case DAY_DARK:
+		town_dark(&p->town, e->who, false);
+		break;
+	case DAY_SLEEP:
+		node_machine_wake(machine(p, e));
+		break;
+	case DAY_CRASH:
+	case DAY_POWER:
+		start(p, e);
+		break;
+	case DAY_FULL:
+		node_machine_set_disk_full(machine(p, e), false);
+		break;
+	case DAY_WORSE:
+	case DAY_LOSSY:
+		spoil(p, e, false);
+		break;
+	case DAY_RELAY_CRASH:
+	case DAY_RELAY_POWER:
+	case DAY_RELAY_DRAIN:
+		start_relay(p, e);
+		break;
+	case DAY_COORDINATOR:
+	case DAY_COORDINATOR_TERM:
+		start_coordinator(p, e);
+		break;
+	case DAY_JOIN:
+	case DAY_TYPE:
+	case DAY_BULK:
+	case DAY_TRESPASS:
+	case DAY_REBIND:
+	case DAY_MOVE:
+	case DAY_RESTART:
+	case DAY_REVOKE:
+	case DAY_CLOCK:
+	case DAY_WORDS:
+		break;
+	}
+}

@@ -1,0 +1,60 @@
+/*
+ * play_inside: what the files of play share: play.c (a day's life), play_event.c (its events),
+ * play_watch.c (what the watches are shown).
+ */
+#ifndef WARREN_SIM_PLAY_INSIDE_H
+#define WARREN_SIM_PLAY_INSIDE_H
+
+#include "tests/sim/expect.h"
+#include "tests/sim/play.h"
+#include "tests/sim/town.h"
+#include "tests/sim/traffic.h"
+#include "tests/sim/watch_delivery.h"
+#include "tests/sim/watch_echo.h"
+#include "tests/sim/watch_wire.h"
+#include "tests/sim/world.h"
+
+struct play;
+
+struct play_moment { /* one event of the day: its beginning and its end */
+	struct play *play;
+	const struct day_event *event;
+	struct world_event begin, end;
+};
+
+struct play {
+	const struct day *day;
+	const struct play_options *options;
+	struct play_result *result;
+	uint64_t start_us;
+	struct town town;
+	struct traffic *traffic;
+	struct expect expect[DAY_NODES][DAY_NODES]; /* [smaller][larger] */
+	struct play_moment moments[DAY_EVENTS_MAX];
+	struct watch_echo echo[TRAFFIC_FLOWS_MAX];
+	struct watch_delivery delivery;
+	struct watch_wire wire;
+};
+
+/* Since the day began. */
+uint64_t play_now_us(const struct play *p);
+const struct expect *play_expect(const struct play *p, unsigned a, unsigned b);
+/* Ends the day where the verdict has fallen. */
+void play_check(struct play *p);
+
+/* ---- play_event.c ---- */
+
+void play_begin_event(struct play *p, const struct day_event *e);
+void play_end_event(struct play *p, const struct day_event *e);
+
+/* ---- play_watch.c ---- */
+
+extern const struct node_taps play_taps;
+extern const struct traffic_ops play_traffic_ops;
+/* After town and traffic are made. */
+void play_watch_begin(struct play *p);
+void play_watch_end(struct play *p);
+/* A flow of keystrokes begins. */
+void play_watch_typing(struct play *p, unsigned flow, const struct day_event *e);
+
+#endif

@@ -1,0 +1,85 @@
+#include "tests/sim/watch_delivery.h"
+
+#include <stdlib.h>
+
+void watch_delivery_init(struct watch_delivery *w, const struct day *day, uint64_t grace_us)
+{
+	*w = (struct watch_delivery){.day = day, .grace_us = grace_us};
+}
+
+void watch_delivery_wipe(struct watch_delivery *w)
+{
+	for (unsigned i = 0; i < TRAFFIC_FLOWS_MAX; i++) {
+		free(w->seen[i][0]);
+		free(w->seen[i][1]);
+		w->seen[i][0] = w->seen[i][1] = NULL;
+	}
+}
+
+void watch_delivery_on_join(struct watch_delivery *w, unsigned node)
+{
+	w->revoked_us[node] = 0;
+}
+
+void watch_delivery_on_revoke(struct watch_delivery *w, unsigned node, uint64_t now_us)
+{
+	w->revoked_us[node] = now_us;
+}
+
+static bool is_echo(const struct traffic_packet *p)
+{
+	return p->kind == TRAFFIC_ECHO;
+}
+
+void watch_delivery_on_sent(struct watch_delivery *w, const struct traffic_packet *p)
+{
+	uint32_t *sent = &w->sent[p->flow][is_echo(p)];
+
+	if (p->seq >= *sent)
+		*sent = p->seq + 1;
+}
+
+/* Was it delivered before? */
+static bool mark(struct watch_delivery *w, const struct traffic_packet *p)
+{
+	uint8_t **bits = &w->seen[p->flow][is_echo(p)];
+
+	if (p->seq >= WATCH_DELIVERY_SEQS)
+		return false;
+	if (!*bits && !(*bits = calloc(1, WATCH_DELIVERY_SEQS / 8)))
+		abort();
+	uint8_t bit = (uint8_t)(1u << p->seq % 8);
+	bool was_set = (*bits)[p->seq / 8] & bit;
+
+	(*bits)[p->seq / 8] |= bit;
+	return was_set;
+}
+
+static bool is_revoked(const struct watch_delivery *w, unsigned node, uint64_t now_us)
+{
+	return w->revoked_us[node] != 0 && now_us > w->revoked_us[node] + w->grace_us;
+}
+
+void watch_delivery_on_delivered(struct watch_delivery *w, unsigned at_node,
+				 const struct traffic_packet *p, uint64_t now_us, struct verdict *v)
+{
+	const struct day_node *nodes = w->day->nodes;
+	const char *from = nodes[p->from % DAY_NODES].name, *to = nodes[p->to % DAY_NODES].name;
+	unsigned wanted = is_echo(p) ? p->from : p->to;
+
+	w->delivered[p->kind]++;
+	if (at_node != wanted)
+		verdict_fail(v, now_us, "delivery", "%s got what is for %s: %s to %s, %u",
+			     nodes[at_node].name, nodes[wanted].name, from, to, p->seq);
+	if (p->seq >= w->sent[p->flow][is_echo(p)])
+		verdict_fail(v, now_us, "delivery", "%s got what nobody sent: %s to %s, %u",
+			     nodes[at_node].name, from, to, p->seq);
+	if (mark(w, p))
+		verdict_fail(v, now_us, "twice", "%s got it twice: %s to %s, %s %u",
+			     nodes[at_node].name, from, to, is_echo(p) ? "echo" : "packet", p->seq);
+	if (p->kind == TRAFFIC_TRESPASS || !day_may(w->day, p->from, p->to))
+		verdict_fail(v, now_us, "policy", "%s let in what %s may not send", to, from);
+	if (is_revoked(w, p->from, now_us) || is_revoked(w, p->to, now_us))
+		verdict_fail(v, now_us, "policy", "%s and %s talk, one of them is removed", from,
+			     to);
+}

@@ -1,0 +1,40 @@
+#include "tests/sim/watch_wire.h"
+
+#include <string.h>
+
+void watch_wire_init(struct watch_wire *w, const uint8_t *marker)
+{
+	*w = (struct watch_wire){.marker = marker};
+}
+
+void watch_wire_on_address(struct watch_wire *w, unsigned node, const struct ip_addr *mesh)
+{
+	w->mesh[node] = *mesh;
+}
+
+static bool is_mesh(const struct watch_wire *w, const struct ip_addr *ip)
+{
+	for (unsigned i = 0; i < DAY_NODES; i++)
+		if (!ip_is_none(&w->mesh[i]) && ip_equal(&w->mesh[i], ip))
+			return true;
+	return false;
+}
+
+void watch_wire_on_packet(struct watch_wire *w, const char *sender, const struct endpoint *from,
+			  const struct endpoint *to, const uint8_t *data, size_t len,
+			  uint64_t now_us, struct verdict *v)
+{
+	char text[ENDPOINT_TEXT_LEN];
+
+	w->packets++;
+	if (is_mesh(w, &from->ip) || is_mesh(w, &to->ip)) {
+		endpoint_str(to, text);
+		verdict_fail(v, now_us, "wire", "%s sends with a mesh address, to %s", sender,
+			     text);
+	}
+	if (len >= TRAFFIC_MARKER_LEN && memmem(data, len, w->marker, TRAFFIC_MARKER_LEN)) {
+		endpoint_str(to, text);
+		verdict_fail(v, now_us, "clear", "%s sends %zu bytes in the clear to %s", sender,
+			     len, text);
+	}
+}
