@@ -183,6 +183,18 @@ void peer_send_initiation(struct peer *peer)
 	}
 }
 
+void peer_repeat_initiation(struct peer *peer, const struct way *way)
+{
+	struct initiation *last = &peer->initiation;
+
+	for (size_t i = 0; last->len > 0 && i < last->n_ways; i++) {
+		if (last->is_repeated[i] || !way_equal(&last->ways[i], way))
+			continue;
+		last->is_repeated[i] = true;
+		(void)peer_send_by(peer, way, last->bytes, last->len);
+	}
+}
+
 static void publish_choice(struct peer *peer)
 {
 	const struct path_choice *choice = path_peer_choice(&peer->path);

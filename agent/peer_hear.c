@@ -51,6 +51,8 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 
 	if (believes_in_lost_keys(peer, ping))
 		engine_peer_start_handshake(peer->engine, false);
+	if (from->kind == WAY_RELAY)
+		peer_repeat_initiation(peer, from);
 	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
 			  actions);
 }
@@ -64,6 +66,7 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 
 	if (!proved.matched)
 		return;
+	peer_repeat_initiation(peer, &proved.way);
 	if (peer_is_in_use(peer, &proved.way))
 		observer_on_pong(&peer->observer, &proved);
 	peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);

@@ -18,6 +18,7 @@ struct initiation {
 	uint8_t bytes[PEER_INITIATION_MAX];
 	size_t len; /* 0: none is open */
 	struct way ways[PEER_HANDSHAKE_WAYS_MAX];
+	bool is_repeated[PEER_HANDSHAKE_WAYS_MAX]; /* went by this way a second time */
 	size_t n_ways;
 };
 
@@ -46,6 +47,9 @@ void peer_tell(struct peer *peer, struct event *event);
 /* A way appeared: an initiation that is not answered yet goes by it too, the same bytes, so that an
  * answer under way stays good; a copy that the peer has had already it takes for a replay. */
 void peer_send_initiation(struct peer *peer);
+/* The peer was just heard by a way. What went by it before that may have come to a relay that the
+ * peer had yet to reach: it goes once more, and nobody waits for WireGuard's 5 s. */
+void peer_repeat_initiation(struct peer *peer, const struct way *way);
 /* Refused sends are news for path; what it answers is carried out, and refusals of that wait for
  * their probe's timeout, so that this ends. */
 void peer_carry_out(struct peer *peer, const struct path_actions *actions, uint64_t now_us);
