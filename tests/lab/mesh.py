@@ -117,6 +117,8 @@ class Coordinator(Daemon):
 
 
 class Relay(Daemon):
+    http = "off"  # or the port of its plain HTTP
+
     def __init__(self, mesh, region, name=None):
         super().__init__(mesh, RELAY_HOSTS[region], name or RELAY_HOSTS[region])
         self.region, self.options = region, []
@@ -125,7 +127,8 @@ class Relay(Daemon):
 
     def command(self):
         ip = topology.public_ip(self.host)
-        return [*self.program("warren-relay"), "--listen", f"{ip}:443", "--http", "off",
+        return [*self.program("warren-relay"), "--listen", f"{ip}:443",
+                "--http", "off" if self.http == "off" else f"{ip}:{self.http}",
                 "--stun", f"{ip}:3478", "--hostname", self.hostname, "--tls", "self-signed",
                 "--region-id", self.region, "--region-code", self.name, "--region-name", self.name,
                 "--state-dir", self.state, *self.options]
@@ -141,6 +144,12 @@ class Relay(Daemon):
                 text = f.read()
             return text if text.endswith("\n") else None
         return wait_for(f"the map entry of {self.name}", printed)
+
+
+class PlainRelay(Relay):
+    """A relay that serves plain HTTP as well."""
+
+    http = 80
 
 
 class LyingRelay(Relay):

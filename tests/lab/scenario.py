@@ -69,10 +69,11 @@ class Case:
         return mesh.Mesh(topo, f"{self.work}/{self.meshes}", **options)
 
     @contextlib.contextmanager
-    def joined_mesh(self, laptop_options=(), dev_options=(), metrics=False, **options):
+    def joined_mesh(self, laptop_options=(), dev_options=(), metrics=False,
+                    relay_class=None, **options):
         with self.topology(**options) as topo, \
                 self.mesh(topo, laptop_options=laptop_options, dev_options=dev_options,
-                          metrics=metrics) as m:
+                          metrics=metrics, relay_class=relay_class) as m:
             yield m.join()
             m.assert_alive()
 

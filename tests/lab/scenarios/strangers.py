@@ -17,7 +17,7 @@ MANNERS = ("garbage", "truncated", "oversized", "replayed", "reflected")
 
 # What a program may hold above what it held before strangers came, once they are gone; and beside
 # that a page for each descriptor it ever had, as libevent's map of them pins the page it lies on.
-NODE_KEEPS_KB, SERVER_KEEPS_KB, DESCRIPTOR_KB = 2048, 4096, 5
+NODE_KEEPS_KB, SERVER_KEEPS_KB, DESCRIPTOR_KB = 2048, 8192, 5
 
 
 class Watch:
@@ -48,10 +48,11 @@ class Watch:
 
 
 @contextlib.contextmanager
-def typing_in_mesh(case, prepare=None):
+def typing_in_mesh(case, prepare=None, relay_class=None):
     """A mesh with metrics, direct, somebody typing, and its memory watched; prepare(m) is called
     before anybody types."""
-    with case.joined_mesh(metrics=True, nat_a="fullcone", nat_b="fullcone") as m:
+    with case.joined_mesh(metrics=True, nat_a="fullcone", nat_b="fullcone",
+                          relay_class=relay_class) as m:
         m.wait_for_path("direct")
         if prepare:
             prepare(m)
@@ -178,10 +179,11 @@ def ping_from(m, node):
 # ---- TCP ----
 
 class TcpPort:
-    """The TLS port of a relay or the coordinator, and how connections to it ended."""
+    """A port of a relay or the coordinator, and how connections to the program ended."""
 
     def __init__(self, daemon, port, family):
         self.daemon, self.host, self.port = daemon, topology.public_ip(daemon.host), port
+        self.name = f"{daemon.name}:{port}"
         self.family = family
         self.before = self.ended()
 
@@ -198,14 +200,14 @@ class TcpPort:
 
 
 def all_tcp_ports(m):
-    return [*(TcpPort(r, 443, "warren_relay") for r in m.relays.values()),
+    return [TcpPort(m.relays[1], 443, "warren_relay"), TcpPort(m.relays[2], 80, "warren_relay"),
             TcpPort(m.coordinator, 8443, "warren_coordinator")]
 
 
 @scenario("strangers/connections", timeout=120)
 def connections(case):
-    """Garbage, cut, oversized, replayed and reflected bytes on every TLS port."""
-    with typing_in_mesh(case) as (m, typing, watch):
+    """Garbage, cut, oversized, replayed and reflected bytes on every TCP port."""
+    with typing_in_mesh(case, relay_class=mesh.PlainRelay) as (m, typing, watch):
         ports = all_tcp_ports(m)
         for manner in MANNERS:
             typing.keys.mark(manner)
@@ -213,12 +215,12 @@ def connections(case):
             time.sleep(3)
             results = [crowd.result() for crowd in crowds]
             for port, result in zip(ports, results):
-                mesh.wait_for(f"{port.daemon.name} to let go of them",
+                mesh.wait_for(f"{port.name} to let go of them",
                               lambda p=port: p.ended()["still open"] <= 5)
                 ends = port.take()
-                case.note(f"{manner:10} {port.daemon.name:12} stood {result['stood']}, ended: {ends}")
+                case.note(f"{manner:10} {port.name:16} stood {result['stood']}, ended: {ends}")
                 # A node may have come anew meanwhile; a stranger's that is missing shows.
-                case.check(f"{manner}: {port.daemon.name} counts {ends} of {result}",
+                case.check(f"{manner}: {port.name} counts {ends} of {result}",
                            0 <= sum(ends.values()) - result["stood"] <= 3)
         typing.finish()
         hold_gaps(case, typing, MANNERS)
