@@ -356,12 +356,12 @@ enum filter_verdict filter_out(struct filter *f, uint32_t peer_id, const uint8_t
 void filter_tick(struct filter *f, uint64_t now_us)
 {
 	const struct filter_rules *rules = atomic_load_explicit(&f->rules, memory_order_acquire);
-	size_t capacity = flow_table_capacity(f->table);
+	size_t reach = flow_table_reach(f->table);
 
-	for (size_t n = 0; n < (capacity + TICK_PARTS - 1) / TICK_PARTS; n++) {
+	for (size_t n = 0; n < (reach + TICK_PARTS - 1) / TICK_PARTS; n++) {
 		struct flow *flow = flow_table_at(f->table, f->next_tick);
 
-		f->next_tick = (f->next_tick + 1) % capacity;
+		f->next_tick = (f->next_tick + 1) % reach;
 		if (!flow)
 			continue;
 		if (flow->deadline_us <= now_us)

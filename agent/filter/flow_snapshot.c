@@ -126,7 +126,7 @@ static int read_flows(struct flow_table *t, struct reader *r, size_t count, uint
 
 static void clear(struct flow_table *t)
 {
-	for (size_t i = 0; i < flow_table_capacity(t); i++) {
+	for (size_t i = 0; i < flow_table_reach(t); i++) {
 		struct flow *flow = flow_table_at(t, i);
 
 		if (flow)

@@ -24,9 +24,10 @@ struct flow_table {
 	uint8_t seed[FLOW_SEED_LEN];
 	size_t capacity;
 	size_t count;
+	size_t reach;	   /* slots that were ever in use; those behind were never touched */
 	size_t mask;	   /* buckets - 1 */
 	uint16_t *buckets; /* first flow of each hash, or NONE */
-	uint16_t free;	   /* first free flow, linked by chain */
+	uint16_t free;	   /* first free flow within reach, linked by chain */
 	uint16_t recent;   /* the flow found last: bulk asks for it again and again */
 	struct list lists[LISTS];
 	struct flow flows[];
@@ -61,9 +62,10 @@ struct flow_table *flow_table_new(size_t capacity, const uint8_t seed[static FLO
 		capacity = FLOW_TABLE_MAX;
 
 	size_t buckets = bucket_count(capacity);
-	struct flow_table *t = calloc(1, sizeof(*t) + capacity * sizeof(t->flows[0]));
+	struct flow_table *t = malloc(sizeof(*t) + capacity * sizeof(t->flows[0]));
 	if (!t)
 		return NULL;
+	memset(t, 0, sizeof(*t));
 	t->buckets = malloc(buckets * sizeof(t->buckets[0]));
 	if (!t->buckets) {
 		free(t);
@@ -73,8 +75,8 @@ struct flow_table *flow_table_new(size_t capacity, const uint8_t seed[static FLO
 	memcpy(t->seed, seed, sizeof(t->seed));
 	t->capacity = capacity;
 	t->mask = buckets - 1;
-	for (size_t i = 0; i < capacity; i++)
-		t->flows[i].chain = i + 1 < capacity ? (uint16_t)(i + 1) : NONE;
+	t->free = NONE;
+	t->flows[0].used = false; /* recent points there */
 	for (size_t i = 0; i < LISTS; i++)
 		t->lists[i] = (struct list){.oldest = NONE, .newest = NONE};
 	return t;
@@ -95,6 +97,11 @@ size_t flow_table_count(const struct flow_table *t)
 size_t flow_table_capacity(const struct flow_table *t)
 {
 	return t->capacity;
+}
+
+size_t flow_table_reach(const struct flow_table *t)
+{
+	return t->reach;
 }
 
 static uint16_t index_of(const struct flow_table *t, const struct flow *flow)
@@ -175,7 +182,7 @@ static void list_unlink(struct flow_table *t, struct flow *flow)
 
 static bool make_room(struct flow_table *t)
 {
-	if (t->free != NONE)
+	if (t->free != NONE || t->reach < t->capacity)
 		return false;
 
 	uint16_t victim = t->lists[LIST_LOOSE].oldest;
@@ -185,15 +192,25 @@ static bool make_room(struct flow_table *t)
 	return true;
 }
 
+/* There is one: room was made. */
+static uint16_t take_slot(struct flow_table *t)
+{
+	uint16_t i = t->free;
+
+	if (i == NONE)
+		return (uint16_t)t->reach++;
+	t->free = t->flows[i].chain;
+	return i;
+}
+
 struct flow *flow_table_add(struct flow_table *t, const struct flow_key *key,
 			    enum filter_direction started, uint64_t now_us, bool *evicted)
 {
 	*evicted = make_room(t);
 
-	uint16_t i = t->free;
+	uint16_t i = take_slot(t);
 	uint16_t *bucket = bucket_of(t, key);
 	struct flow *flow = &t->flows[i];
-	t->free = flow->chain;
 	*flow = (struct flow){.key = *key, .started = started, .used = true, .chain = *bucket};
 	*bucket = i;
 	flow->deadline_us = now_us + flow_patience_us(key->proto, FLOW_ONE_WAY);

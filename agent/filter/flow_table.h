@@ -69,7 +69,9 @@ void flow_table_touch(struct flow_table *t, struct flow *flow, enum flow_state s
 
 void flow_table_remove(struct flow_table *t, struct flow *flow);
 
-/* The flow in slot i of 0 … capacity - 1, or NULL where that is free. */
+/* All flows lie in slots below this: as many as there ever were at a time. */
+size_t flow_table_reach(const struct flow_table *t);
+/* The flow in slot i of 0 … reach - 1, or NULL where that is free. */
 struct flow *flow_table_at(struct flow_table *t, size_t i);
 
 /* Walks all flows, those that would be evicted first in front: give NULL first, then the last. */

@@ -44,6 +44,23 @@ TEST(finds_a_flow_by_every_part_of_its_key)
 	flow_table_free(t);
 }
 
+TEST(uses_a_slot_again_before_it_reaches_for_another)
+{
+	struct flow_table *t = flow_table_new(64, seed);
+	struct flow_key k = key(1, 1);
+
+	CHECK_INT(flow_table_reach(t), 0);
+	CHECK(flow_table_find(t, &k) == NULL);
+	struct flow *first = add(t, k, 0);
+	add(t, key(1, 2), 0);
+	CHECK_INT(flow_table_reach(t), 2);
+	flow_table_remove(t, first);
+	CHECK(flow_table_at(t, 0) == NULL);
+	CHECK(add(t, key(1, 3), 0) == first);
+	CHECK_INT(flow_table_reach(t), 2);
+	flow_table_free(t);
+}
+
 TEST(makes_room_by_the_longest_silent_that_is_not_settled)
 {
 	struct flow_table *t = flow_table_new(3, seed);
