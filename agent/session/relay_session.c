@@ -15,6 +15,7 @@ static const uint64_t in_use_us = 15 * (uint64_t)US_PER_S;
 static const uint64_t ask_used_us = 10 * (uint64_t)US_PER_S, ask_held_us = 25 * (uint64_t)US_PER_S;
 static const uint64_t silence_us = 250 * US_PER_MS; /* after what was sent: a question */
 static const uint64_t ask_apart_us = 500 * US_PER_MS;
+static const uint64_t checked_within_us = 300 * US_PER_MS;
 static const uint64_t unacked_us = US_PER_S, unanswered_us = 5 * (uint64_t)US_PER_S;
 
 static const uint64_t first_wait_us = 100 * US_PER_MS, longest_wait_us = 10 * (uint64_t)US_PER_S;
@@ -49,6 +50,15 @@ static uint64_t unacked_within(const struct relay_session *s)
 	return sooner(later(unacked_us, 4 * s->rtt_us), unanswered_us);
 }
 
+/* After a sleep or a cut the relay's own TCP may wait out a back-off of many seconds: that it
+ * acknowledges says nothing, and a new connection is there sooner. */
+static uint64_t check_ends_us(const struct relay_session *s)
+{
+	if (s->checked_us == 0)
+		return US_NEVER;
+	return s->checked_us + later(checked_within_us, 4 * s->rtt_us);
+}
+
 /* When the next Ping is due, where none is open. */
 static uint64_t next_ask_us(const struct relay_session *s)
 {
@@ -73,7 +83,7 @@ static uint64_t deadline_when_up(const struct relay_session *s)
 		due_us = sooner(due_us, later(s->used_us, s->since_us) + idle_us);
 	if (s->asked_us == 0)
 		return sooner(due_us, next_ask_us(s));
-	return sooner(due_us, s->asked_us + unacked_within(s));
+	return sooner(due_us, sooner(s->asked_us + unacked_within(s), check_ends_us(s)));
 }
 
 static void rearm(struct relay_session *s, uint64_t now_us)
@@ -182,10 +192,12 @@ static enum relay_session_do on_deadline_up(struct relay_session *s, uint64_t ac
 		rearm(s, now_us);
 		return RELAY_DO_NOTHING;
 	}
-	if (now_us >= s->asked_us + unanswered_us || now_us >= proof_us + unacked_within(s))
+	if (now_us >= s->asked_us + unanswered_us || now_us >= proof_us + unacked_within(s) ||
+	    now_us >= check_ends_us(s))
 		return close_with(s, "the relay does not answer");
 	/* Acknowledged, though not answered: its link may be full. */
-	s->deadline_us = sooner(proof_us + unacked_within(s), s->asked_us + unanswered_us);
+	s->deadline_us = sooner(sooner(proof_us + unacked_within(s), check_ends_us(s)),
+				s->asked_us + unanswered_us);
 	return RELAY_DO_NOTHING;
 }
 
@@ -232,6 +244,8 @@ enum relay_session_do relay_session_check(struct relay_session *s, uint64_t now_
 	case RELAY_UP:
 		if (s->asked_us == 0)
 			ask(s, now_us, out);
+		if (s->checked_us == 0)
+			s->checked_us = now_us;
 		rearm(s, now_us);
 		return RELAY_DO_NOTHING;
 	}
@@ -338,7 +352,7 @@ static void on_pong(struct relay_session *s, const uint8_t body[static DERP_PING
 		return;
 	uint64_t rtt_us = later(now_us - s->asked_us, 1);
 	s->rtt_us = s->rtt_us == 0 ? rtt_us : (7 * s->rtt_us + rtt_us) / 8;
-	s->asked_us = 0;
+	s->asked_us = s->checked_us = 0;
 	event->kind = RELAY_EVENT_MEASURED;
 }
 
@@ -472,6 +486,6 @@ void relay_session_on_closed(struct relay_session *s, const char *reason, uint32
 	/* A relay that worked is tried first again; one that did not gives way to the next. */
 	s->node = was_up ? s->node : s->node + 1;
 	s->drains = false;
-	s->asked_us = s->question_us = 0;
+	s->asked_us = s->checked_us = s->question_us = 0;
 	enter(s, RELAY_DOWN, now_us);
 }

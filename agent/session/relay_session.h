@@ -75,6 +75,7 @@ struct relay_session { /* all zero: DOWN and not wanted */
 	uint64_t heard_us;    /* the last frame */
 	uint64_t question_us; /* the first packet sent since, 0 = none */
 	uint64_t asked_us;    /* Ping without Pong, 0 = none */
+	uint64_t checked_us;  /* the same, after the network changed or the machine woke */
 	uint64_t last_ask_us;
 	uint64_t asks;	 /* Ping's body */
 	uint64_t rtt_us; /* smoothed; 0 = not measured on this connection */

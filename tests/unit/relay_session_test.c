@@ -355,14 +355,26 @@ TEST(comes_back_soon_at_first_then_later_and_by_the_next_relay)
 	CHECK_STR(t.s.reason, "reset");
 }
 
+/* A relay that sent into a sleep waits seconds before it sends again, and acknowledges meanwhile.
+ */
+TEST(after_a_change_of_the_network_acknowledgements_are_no_proof)
+{
+	struct test t = up(t0);
+
+	t.s.rtt_us = 100 * MS;
+	CHECK(relay_session_check(&t.s, t0 + S, fresh(&t)) == RELAY_DO_NOTHING);
+	CHECK(due(&t, t0 + 1399 * MS, t0 + 1399 * MS) == RELAY_DO_NOTHING);
+	CHECK(due(&t, t0 + 1399 * MS, t0 + 1400 * MS) == RELAY_DO_CLOSE);
+}
+
 TEST(a_changed_network_makes_it_prove_itself_or_dial_now)
 {
 	struct test t = up(t0);
 	struct derp_raw_frame raw;
 
 	CHECK(relay_session_check(&t.s, t0 + S, fresh(&t)) == RELAY_DO_NOTHING);
-	CHECK(written(&t, 0, &raw) == DERP_PING && t.s.deadline_us == t0 + 2 * S);
-	CHECK(due(&t, t0, t0 + 2 * S) == RELAY_DO_CLOSE);
+	CHECK(written(&t, 0, &raw) == DERP_PING && t.s.deadline_us == t0 + 1300 * MS);
+	CHECK(due(&t, t0, t0 + 1300 * MS) == RELAY_DO_CLOSE);
 	relay_session_on_closed(&t.s, "x", UINT32_MAX, t0 + 2 * S);
 	CHECK(relay_session_check(&t.s, t0 + 2 * S, fresh(&t)) == RELAY_DO_NOTHING);
 	CHECK(due(&t, 0, t0 + 2 * S) == RELAY_DO_DIAL);
