@@ -150,6 +150,22 @@ static bool is_fight(const struct control_message *m)
 	return m->type == CONTROL_ERROR && m->error.code == CONTROL_REPLACED;
 }
 
+static uint64_t back_off_us(const struct control_session *s, uint32_t random)
+{
+	unsigned shift = s->failures < 16 ? s->failures : 16;
+	uint64_t span_us = first_wait_us << shift;
+
+	if (span_us > longest_wait_us)
+		span_us = longest_wait_us;
+	uint64_t wait_us = part_of(span_us, random);
+	return wait_us > shortest_wait_us ? wait_us : shortest_wait_us;
+}
+
+static bool was_useful(const struct control_session *s, uint64_t now_us)
+{
+	return s->online_since_us != 0 && now_us - s->online_since_us >= useful_us;
+}
+
 static enum control_session_do on_goaway(struct control_session *s, uint64_t after_ms,
 					 uint32_t random, uint64_t now_us)
 {
@@ -157,6 +173,15 @@ static enum control_session_do on_goaway(struct control_session *s, uint64_t aft
 
 	if (after_us > longest_wait_us * 10)
 		after_us = longest_wait_us * 10;
+	if (after_us < shortest_wait_us)
+		after_us = shortest_wait_us;
+	/* Sent away as soon as it came, a node comes back ever slower, whatever it is told. */
+	if (!was_useful(s, now_us)) {
+		uint64_t wait_us = back_off_us(s, random);
+
+		after_us = after_us > wait_us ? after_us : wait_us;
+		s->failures++;
+	}
 	s->come_back_us = now_us + after_us + part_of(after_us / 2, random);
 	return close_with(s, "the coordinator goes away for a moment");
 }
@@ -185,27 +210,16 @@ enum control_session_do control_session_on_message(struct control_session *s,
 	return CONTROL_DO_NOTHING;
 }
 
-static uint64_t back_off_us(const struct control_session *s, uint32_t random)
-{
-	unsigned shift = s->failures < 16 ? s->failures : 16;
-	uint64_t span_us = first_wait_us << shift;
-
-	if (span_us > longest_wait_us)
-		span_us = longest_wait_us;
-	uint64_t wait_us = part_of(span_us, random);
-	return wait_us > shortest_wait_us ? wait_us : shortest_wait_us;
-}
-
 void control_session_on_closed(struct control_session *s, const char *reason, uint32_t random,
 			       uint64_t now_us)
 {
-	bool was_useful = s->online_since_us != 0 && now_us - s->online_since_us >= useful_us;
+	bool useful = was_useful(s, now_us);
 
 	if (s->reason[0] == '\0')
 		snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	if (s->state == CONTROL_SESSION_REFUSED)
 		return;
-	if (was_useful)
+	if (useful)
 		s->failures = 0;
 	uint64_t at_us = now_us + back_off_us(s, random);
 	if (s->come_back_us > now_us)

@@ -130,10 +130,29 @@ TEST(comes_back_when_it_was_told_to_and_counts_no_failure)
 	struct control_session s = online(t0);
 	struct control_message m = {.type = CONTROL_GOAWAY, .goaway_ms = 1000};
 
-	CHECK(control_session_on_message(&s, &m, half, t0) == CONTROL_DO_CLOSE);
-	control_session_on_closed(&s, "x", half, t0 + MS);
-	CHECK(s.deadline_us == t0 + 1250 * MS && s.failures == 0);
+	CHECK(control_session_on_message(&s, &m, half, t0 + 30 * S) == CONTROL_DO_CLOSE);
+	control_session_on_closed(&s, "x", half, t0 + 30 * S + MS);
+	CHECK(s.deadline_us == t0 + 31250 * MS && s.failures == 0);
 	CHECK(control_session_on_deadline(&s, 0, s.deadline_us) == CONTROL_DO_DIAL);
+}
+
+TEST(sent_away_as_soon_as_it_comes_it_comes_back_ever_slower)
+{
+	const struct control_message m = {.type = CONTROL_GOAWAY, .goaway_ms = 1};
+	struct control_session s = {0};
+	uint64_t now_us = t0, wait_us = 0;
+
+	for (unsigned i = 0; i < 8; i++) {
+		CHECK(control_session_on_deadline(&s, half, now_us) == CONTROL_DO_DIAL);
+		greet(&s, now_us);
+		CHECK(hear(&s, CONTROL_WELCOME, now_us) == CONTROL_DO_NOTHING);
+		CHECK(control_session_on_message(&s, &m, half, now_us) == CONTROL_DO_CLOSE);
+		control_session_on_closed(&s, "", half, now_us);
+		CHECK(s.deadline_us - now_us > wait_us);
+		wait_us = s.deadline_us - now_us;
+		now_us = s.deadline_us;
+	}
+	CHECK(wait_us >= 30 * S && wait_us <= 60 * S);
 }
 
 TEST(errors_for_good_stop_it_until_somebody_retries)
