@@ -120,7 +120,7 @@ bool disk_ring_read(const struct disk_ring *r, uint64_t number, uint8_t *out)
 
 void disk_ring_seek(struct disk_ring_cursor *c, uint64_t number)
 {
-	c->at = number;
+	c->at = c->block_first = number;
 	c->block_n = 0;
 }
 
