@@ -224,6 +224,12 @@ bench: all
 	$(Q)WARREN_BUILD=$(abspath $(B)) tests/bench/run
 
 # ---- care -------------------------------------------------------------------------------------
+# memcheck. Turns are taken (--fair-sched), else a test's threads wait for each other's busy loops.
+VALGRIND := valgrind -q --error-exitcode=99 --fair-sched=yes --leak-check=full \
+	--errors-for-leak-kinds=definite,indirect,possible --suppressions=tests/valgrind.supp
+valgrind: $(TESTS)
+	$(Q)UNDER="$(VALGRIND)" tests/check.sh $(B) $(TESTS)
+
 ALL_C := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 LINT_FLAGS := -std=c17 -D_GNU_SOURCE -I. $(PKG_CFLAGS) $(filter -DHAVE%,$(CFLAGS)) \
 	-DWARREN_VERSION=\"$(VERSION)\" -DWARREN_COMMIT=\"$(COMMIT)\"

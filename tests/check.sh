@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs every unit test and corpus replay given, prints the output of those that fail, and ends with
 # one line: N passed, N failed, N skipped.  Usage: tests/check.sh BUILD-DIR PROGRAM...
+# $UNDER is a command that each is run by; it may take ten times as long.
 set -u
 dir=$1
 shift
@@ -8,7 +9,8 @@ passed=0 failed=0 skipped=0
 log=$dir/check.log
 : >"$log"
 for t in "$@"; do
-	out=$(cd "$(dirname "$0")/.." && timeout 110 "$t" 2>&1)
+	# shellcheck disable=SC2086  # a command and its options
+	out=$(cd "$(dirname "$0")/.." && timeout ${UNDER:+1}110 ${UNDER-} "$t" 2>&1)
 	rc=$?
 	printf '== %s (exit %s)\n%s\n' "$t" "$rc" "$out" >>"$log"
 	n=$(printf '%s\n' "$out" | sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' | tail -n 1)

@@ -485,8 +485,12 @@ TEST(removing_a_peer_under_traffic_frees_it_and_stops_its_packets)
 	start(false);
 	connect_both();
 	for (unsigned round = 0; round < 20; round++) {
+		int got;
+
 		send_packet(&a, address_a, address_b, 1);
-		CHECK_INT(wait_for_packet(&b), 1);
+		while ((got = wait_for_packet(&b)) == 2) /* a slow lane's, of the round before */
+			;
+		CHECK_INT(got, 1);
 		for (uint8_t i = 0; i < 50; i++)
 			send_packet(&a, address_a, address_b, 2);
 		engine_peer_remove(b.peer);
