@@ -228,9 +228,16 @@ void state_identity_new(struct state_identity *id, const uint8_t random[static 9
 
 static void get_keys(const struct json_in *root, struct state_identity *out)
 {
+	struct json_in machine = json_find(root, "machine_secret");
+	struct machine_secret whole;
+
 	get_key(root, "machine_secret", out->machine.b, sizeof(out->machine.b));
-	/* libsodium keeps the public half behind the seed. */
-	memcpy(out->machine_public.b, out->machine.b + 32, KEY_LEN);
+	/* libsodium keeps the public half behind the seed. To sign with one that does not belong to
+	 * it would give the secret away. */
+	machine_secret_from_random(&whole, &out->machine_public, out->machine.b);
+	if (sodium_memcmp(whole.b, out->machine.b, sizeof(whole.b)) != 0)
+		json_fail(&machine, "its halves do not belong together");
+	sodium_memzero(&whole, sizeof(whole));
 	get_key(root, "node_secret", out->node.b, KEY_LEN);
 	out->node_serial = json_u64(root, "node_serial", 1, control_number_max);
 	get_key(root, "disco_secret", out->disco.b, KEY_LEN);
@@ -254,6 +261,8 @@ static void get_place(const struct json_in *root, struct state_identity *out)
 	out->id = (uint32_t)json_opt_u64(root, "id", 0, UINT32_MAX, 0);
 	get_name(root, "name", out->name);
 	get_name(root, "owner", out->owner);
+	if (out->id != 0 && (!out->name[0] || !out->owner[0]))
+		json_fail(root, "has an id and no name");
 	if (control_role_parse(json_opt_str(root, "role", 16, "client"), &out->role) != 0)
 		json_fail(&role, "neither client nor agent");
 	get_ip(root, "ipv4", &out->v4);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/statefile.h"
 #include "tests/unit/test.h"
 
 static struct state open_fresh(void)
@@ -105,6 +106,39 @@ TEST(names_the_damaged_file_and_what_to_do)
 	CHECK(strstr(s.error, "identity.json is damaged") != NULL);
 	CHECK(strstr(s.error, "move it away") != NULL);
 	discard(&s);
+}
+
+/* The saved identity with its first `from` turned into `to`. */
+static int load_changed(const char *from, const char *to)
+{
+	struct state s = open_fresh();
+	struct state_identity id;
+	uint8_t random[96] = {3};
+	char path[STATE_PATH_LEN], *text;
+	size_t len;
+
+	state_identity_new(&id, random);
+	id.id = 7;
+	snprintf(id.name, sizeof(id.name), "laptop");
+	snprintf(id.owner, sizeof(id.owner), "alice");
+	CHECK_INT(state_save_identity(&s, &id), 0);
+	state_path(&s, "identity.json", path);
+	CHECK_INT(statefile_read(path, 1 << 16, &text, &len), 0);
+	char *at = strstr(text, from);
+	CHECK(at && strlen(from) == strlen(to));
+	memcpy(at, to, strlen(to));
+	CHECK_INT(statefile_write(path, text, len), 0);
+	free(text);
+	int rc = state_load_identity(&s, &id);
+	discard(&s);
+	return rc;
+}
+
+TEST(takes_no_identity_that_is_wrong_in_itself)
+{
+	CHECK_INT(load_changed("laptop", "mobile"), 0);
+	CHECK_INT(load_changed("\"laptop\"", "\"\"      "), -EBADMSG);
+	CHECK_INT(load_changed("\"0300", "\"0301"), -EBADMSG); /* the seed of the machine key */
 }
 
 TEST(keeps_the_map_for_a_start_without_a_coordinator)
