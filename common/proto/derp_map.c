@@ -53,14 +53,31 @@ static void read_stun(const struct json_in *node, struct derp_node *out)
 		json_fail(node, "STUNTestIP is no address");
 }
 
+/* Both stand in lines of HTTP, which no text of a map may break. */
+static bool is_plain(const char *text, char lowest)
+{
+	while (*text >= lowest && *text < 127)
+		text++;
+	return *text == '\0';
+}
+
+static void check_names(const struct json_in *node, const struct derp_node *out)
+{
+	if (out->host[0] == '\0')
+		json_fail(node, "HostName is empty");
+	if (!is_plain(out->host, '!') || !is_plain(out->cert_name, '!'))
+		json_fail(node, "HostName or CertName is no host's name");
+	if (!is_plain(out->name, ' '))
+		json_fail(node, "Name is not plain text");
+}
+
 static void read_node(const struct json_in *node, uint32_t region, struct derp_node *out)
 {
 	copy_text(out->name, sizeof(out->name), json_str(node, "Name", DERP_NAME_LEN - 1));
 	copy_text(out->host, sizeof(out->host), json_str(node, "HostName", DERP_HOST_LEN - 1));
 	copy_text(out->cert_name, sizeof(out->cert_name),
 		  json_opt_str(node, "CertName", DERP_HOST_LEN - 1, ""));
-	if (out->host[0] == '\0')
-		json_fail(node, "HostName is empty");
+	check_names(node, out);
 	out->region = region;
 	if (json_opt_u64(node, "RegionID", 1, UINT32_MAX, region) != region)
 		json_fail(node, "RegionID is not that of the region it stands in");

@@ -16,6 +16,17 @@ static char *print(const struct derp_map *map)
 	return text;
 }
 
+/* What becomes part of a request can break no line of it. */
+static void check_node(const struct derp_node *n)
+{
+	for (const char *at = n->host; *at; at++)
+		if ((uint8_t)*at <= ' ' || (uint8_t)*at >= 127)
+			abort();
+	for (const char *at = n->name; *at; at++)
+		if ((uint8_t)*at < ' ' || (uint8_t)*at >= 127)
+			abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct json_error err = {0};
@@ -23,6 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (derp_map_parse((const char *)data, len, &map, &err) != 0)
 		return 0;
+	for (size_t i = 0; i < map->n_regions; i++)
+		for (size_t j = 0; j < map->regions[i].n_nodes; j++)
+			check_node(&map->regions[i].nodes[j]);
 	char *text = print(map);
 	if (derp_map_parse(text, strlen(text), &again, &err) != 0)
 		abort();

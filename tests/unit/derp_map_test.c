@@ -140,6 +140,11 @@ TEST(a_wrong_field_is_named)
 		 "1}]}}}",
 		 "STUNOnly"},
 		{"{\"Regions\":{\"1\":{},\"1\":{}}}", "Regions"},
+		{"{\"Regions\":{\"1\":{\"Nodes\":[{\"Name\":\"a\",\"HostName\":\"h\\r\\nX: "
+		 "y\"}]}}}",
+		 "HostName"},
+		{"{\"Regions\":{\"1\":{\"Nodes\":[{\"Name\":\"a\\n\",\"HostName\":\"h\"}]}}}",
+		 "Name"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
