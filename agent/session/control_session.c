@@ -232,6 +232,7 @@ void control_session_on_closed(struct control_session *s, const char *reason, ui
 
 enum control_session_do control_session_check(struct control_session *s, uint64_t now_us)
 {
+	s->failures = 0; /* on the network before; they say nothing of this one */
 	switch (s->state) {
 	case CONTROL_SESSION_WAITING:
 		s->deadline_us = now_us;

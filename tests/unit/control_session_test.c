@@ -204,6 +204,17 @@ TEST(a_changed_network_makes_it_prove_itself_or_dial_now)
 	CHECK(s.deadline_us == t0 + 5 * S + 50 * MS);
 }
 
+TEST(what_failed_on_the_network_before_slows_nothing_down_on_this_one)
+{
+	struct control_session s = online(t0);
+
+	s.failures = 7;
+	CHECK(control_session_check(&s, t0 + 10 * S) == CONTROL_DO_PING);
+	CHECK(control_session_on_deadline(&s, half, t0 + 13 * S) == CONTROL_DO_CLOSE);
+	control_session_on_closed(&s, "closed", half, t0 + 13 * S);
+	CHECK_INT(s.deadline_us, t0 + 13 * S + 250 * MS);
+}
+
 TEST(nothing_is_taken_before_the_hello)
 {
 	struct control_session s = dialling(t0);
