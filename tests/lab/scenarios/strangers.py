@@ -25,6 +25,7 @@ class Watch:
 
     def __init__(self, case, m):
         self.case, self.mesh = case, m
+        self.is_honest = census.has_honest_memory(f"{case.build}/warrend")
         self.before = self.look()
 
     def look(self):
@@ -44,7 +45,8 @@ class Watch:
             allowed = (NODE_KEEPS_KB if name in ("laptop", "dev")
                        else SERVER_KEEPS_KB + descriptors * DESCRIPTOR_KB)
             rise = now[name].anon_kb - kb
-            self.case.check(f"{name} holds {rise} KB more than before", rise <= allowed)
+            self.case.check(f"{name} holds {rise} KB more than before",
+                            rise <= allowed or not self.is_honest)
 
 
 @contextlib.contextmanager
@@ -247,7 +249,7 @@ def crowds(case):
                 case.note(f"{manner:8} {size} at {port.daemon.name}: {rise} KB more, "
                           f"{port.ended()['still open']:.0f} stand")
                 case.check(f"{port.daemon.name} took {rise} KB for {size} connections",
-                           rise <= size * CROWD_KB_EACH)
+                           rise <= size * CROWD_KB_EACH or not watch.is_honest)
             case.hold(f"a new node beside {manner}", join_beside(m, number), 3000)
             for port, crowd in zip(ports, standing):
                 result = crowd.result()
