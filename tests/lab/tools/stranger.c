@@ -111,7 +111,7 @@ static void look_at(struct stranger *s, const uint8_t *pkt, size_t len)
 static void watch(struct stranger *s)
 {
 	static uint8_t pkt[65536];
-	struct sockaddr_ll at;
+	struct sockaddr_ll at = {0};
 	socklen_t at_len = sizeof(at);
 	ssize_t len;
 
@@ -212,6 +212,8 @@ static void send_seen(struct stranger *s, struct target *t)
 {
 	const struct seen *m = material(s, t);
 	size_t n = m->n < SEEN_MAX ? m->n : SEEN_MAX;
+	if (n == 0)
+		return;
 	struct packet p = m->packets[next_random(&s->random) % n];
 
 	switch (s->kind) {
@@ -277,15 +279,15 @@ static void send_one(struct stranger *s)
 
 static void run(struct stranger *s, double rate, uint64_t end_us)
 {
-	uint64_t start_us = clock_now_us(), now_us;
-	double sent = 0;
+	uint64_t start_us = clock_now_us(), now_us, sent = 0;
+	uint64_t behind_max = (uint64_t)rate / 100 + 1;
 
 	while (!tool_stopped && (now_us = clock_now_us()) < end_us) {
-		double due = (double)(now_us - start_us) / US_PER_S * rate;
+		uint64_t due = (uint64_t)((double)(now_us - start_us) / US_PER_S * rate);
 
 		/* What it was late for is not made up for: the rate is a ceiling. */
-		if (due - sent > rate / 100)
-			sent = due - rate / 100;
+		if (due - sent > behind_max)
+			sent = due - behind_max;
 		for (; sent < due; sent++)
 			send_one(s);
 		watch(s);
