@@ -372,14 +372,19 @@ static void derive_mac1_key(struct stranger *s, const char *text)
 		die("BLAKE2s");
 }
 
+__attribute__((noreturn)) static void help(void)
+{
+	usage("stranger KIND ADDRESS:PORT… --wire NETNS [--rate 4000] [--seconds 2] [--seed 1] "
+	      "[--key nodekey:…]\n"
+	      "KIND: random truncated oversized replayed reflected forged initiations");
+}
+
 static enum kind parse_kind(const char *text)
 {
 	for (enum kind kind = 0; text && kind < KINDS; kind++)
 		if (strcmp(text, kind_names[kind]) == 0)
 			return kind;
-	usage("stranger KIND ADDRESS:PORT… --wire NETNS [--rate 4000] [--seconds 2] [--seed 1] "
-	      "[--key nodekey:…]\n"
-	      "KIND: random truncated oversized replayed reflected forged initiations");
+	help();
 }
 
 static void report(const struct stranger *s)
@@ -400,7 +405,7 @@ int main(int argc, char **argv)
 	for (int i = 2; positional(argc, argv, i); i++)
 		add_target(&s, positional(argc, argv, i));
 	if (s.n == 0 || !wire)
-		(void)parse_kind(NULL);
+		help();
 	if (s.kind == INITIATIONS)
 		derive_mac1_key(&s, option(argc, argv, "--key", NULL));
 	open_wire(&s, wire);
