@@ -34,6 +34,7 @@ struct coordinator_machine {
 	struct event_base *base;
 	struct server *server;	/* NULL: OFF */
 	struct world_event end; /* all nodes have been sent away */
+	bool is_leaving, starts_again;
 };
 
 /* ---- the process ---- */
@@ -43,19 +44,11 @@ static void free_server(void *arg)
 	struct coordinator_machine *m = arg;
 
 	world_event_cancel(&m->end);
+	m->is_leaving = m->starts_again = false;
 	server_free(m->server);
 	loop_base_free(m->base);
 	m->server = NULL;
 	m->base = NULL;
-}
-
-static void on_end(void *arg)
-{
-	struct coordinator_machine *m = arg;
-
-	TRACE("life", "ended");
-	server_flush(m->server);
-	free_server(m);
 }
 
 static void on_ended(void *arg)
@@ -90,6 +83,18 @@ static int start_server(struct coordinator_machine *m)
 		m->base = NULL;
 	}
 	return err;
+}
+
+static void on_end(void *arg)
+{
+	struct coordinator_machine *m = arg;
+	bool starts_again = m->starts_again;
+
+	TRACE("life", "ended");
+	server_flush(m->server);
+	free_server(m);
+	if (starts_again && start_server(m) != 0)
+		TRACE("life", "stays off");
 }
 
 /* ---- the machine ---- */
@@ -133,8 +138,10 @@ void coordinator_machine_free(struct coordinator_machine *m)
 
 int coordinator_machine_start(struct coordinator_machine *m)
 {
-	if (m->server)
-		return -EALREADY;
+	if (m->server) {
+		m->starts_again = m->is_leaving;
+		return m->is_leaving ? 0 : -EALREADY;
+	}
 	if (!host_is_on(m->host))
 		host_power_on(m->host);
 	struct world_place before = world_enter(m->host);
@@ -149,6 +156,7 @@ void coordinator_machine_term(struct coordinator_machine *m)
 		return;
 	struct world_place before = world_enter(m->host);
 	TRACE("life", "term");
+	m->is_leaving = true;
 	server_leave(m->server);
 	world_leave(before);
 }

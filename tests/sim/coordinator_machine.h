@@ -40,7 +40,8 @@ coordinator_machine_new(struct world *world, const struct coordinator_machine_co
 /* Whatever state it is in. NULL is fine. */
 void coordinator_machine_free(struct coordinator_machine *m);
 
-/* -EALREADY: it runs; else what warren-coordinator would end with. */
+/* While it leaves: as soon as it has ended. -EALREADY: it runs; else what warren-coordinator would
+ * end with. */
 MUST_CHECK int coordinator_machine_start(struct coordinator_machine *m);
 /* SIGTERM: nodes are told when to come back. */
 void coordinator_machine_term(struct coordinator_machine *m);

@@ -26,6 +26,7 @@ struct relay_machine {
 	struct event_base *base;
 	struct relay_server *server; /* NULL: OFF */
 	struct world_event end;	     /* it has said goodbye */
+	bool is_draining, starts_again;
 };
 
 /* ---- the process ---- */
@@ -35,16 +36,11 @@ static void free_server(void *arg)
 	struct relay_machine *m = arg;
 
 	world_event_cancel(&m->end);
+	m->is_draining = m->starts_again = false;
 	relay_server_free(m->server);
 	loop_base_free(m->base);
 	m->server = NULL;
 	m->base = NULL;
-}
-
-static void on_end(void *arg)
-{
-	TRACE("life", "ended");
-	free_server(arg);
 }
 
 static void on_ended(void *arg)
@@ -66,6 +62,18 @@ static int start_server(struct relay_machine *m, char error[static RELAY_MACHINE
 	loop_base_free(m->base);
 	m->base = NULL;
 	return err;
+}
+
+static void on_end(void *arg)
+{
+	struct relay_machine *m = arg;
+	char error[RELAY_MACHINE_ERROR_LEN];
+	bool starts_again = m->starts_again;
+
+	TRACE("life", "ended");
+	free_server(m);
+	if (starts_again && start_server(m, error) != 0)
+		TRACE("life", "stays off: %s", error);
 }
 
 /* ---- the machine ---- */
@@ -107,8 +115,10 @@ void relay_machine_free(struct relay_machine *m)
 
 int relay_machine_start(struct relay_machine *m, char error[static RELAY_MACHINE_ERROR_LEN])
 {
-	if (m->server)
-		return -EALREADY;
+	if (m->server) {
+		m->starts_again = m->is_draining;
+		return m->is_draining ? 0 : -EALREADY;
+	}
 	if (!host_is_on(m->host))
 		host_power_on(m->host);
 	struct world_place before = world_enter(m->host);
@@ -123,6 +133,7 @@ void relay_machine_drain(struct relay_machine *m)
 		return;
 	struct world_place before = world_enter(m->host);
 	TRACE("life", "drain");
+	m->is_draining = true;
 	relay_server_drain(m->server);
 	world_leave(before);
 }

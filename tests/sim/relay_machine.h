@@ -39,7 +39,8 @@ struct relay_machine *relay_machine_new(struct world *world,
 /* Whatever state it is in. NULL is fine. */
 void relay_machine_free(struct relay_machine *m);
 
-/* -EALREADY: it runs; else what warren-relay would end with, and its line in error. */
+/* While it drains: as soon as it has ended, as an init system starts a service anew. -EALREADY: it
+ * runs; else what warren-relay would end with, and its line in error. */
 MUST_CHECK int relay_machine_start(struct relay_machine *m,
 				   char error[static RELAY_MACHINE_ERROR_LEN]);
 /* SIGTERM: says goodbye, serves on for a second, ends. */

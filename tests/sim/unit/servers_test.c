@@ -209,6 +209,11 @@ TEST(a_relay_on_the_map_serves_and_drains_and_comes_back)
 	CHECK(!relay_machine_runs(s.relay));
 	CHECK(strstr(get(&s, "203.0.113.101", 443, "/", &anyone).error, "refused") != NULL);
 	CHECK(relay_machine_start(s.relay, why) == 0);
+	CHECK(relay_machine_start(s.relay, why) == -EALREADY);
+	CHECK_INT(get(&s, "203.0.113.101", 443, "/derp/probe", &anyone).status, 200);
+	relay_machine_drain(s.relay);
+	CHECK(relay_machine_start(s.relay, why) == 0);
+	run_ms(&s, 1500);
 	CHECK_INT(get(&s, "203.0.113.101", 443, "/derp/probe", &anyone).status, 200);
 	relay_machine_crash(s.relay);
 	CHECK(!relay_machine_runs(s.relay));
