@@ -9,6 +9,9 @@
 #include "tests/sim/play_inside.h"
 #include "tests/sim/trace.h"
 
+/* After the last keystroke: what the history has to say, it has said by then. */
+static const uint64_t account_us = 3 * US_PER_S;
+
 uint64_t play_now_us(const struct play *p)
 {
 	return world_now_us() - p->start_us;
@@ -43,9 +46,11 @@ static void on_begin(void *arg)
 	struct play_moment *m = arg;
 
 	trace_event(m->play, m->event, "now");
+	play_watch_begun(m->play, m->event);
 	play_begin_event(m->play, m->event);
 	if (day_fields(m->event->word) & DAY_HAS_FOR)
-		world_event_set(&m->end, world_now_us() + m->event->for_us);
+		world_event_set(&m->end, world_now_us() + m->event->for_us +
+						 (m->event->word == DAY_TYPE ? account_us : 0));
 	play_check(m->play);
 }
 
@@ -53,9 +58,9 @@ static void on_end(void *arg)
 {
 	struct play_moment *m = arg;
 
-	if (day_word_is_traffic(m->event->word))
-		return;
-	trace_event(m->play, m->event, "over");
+	if (!day_word_is_traffic(m->event->word))
+		trace_event(m->play, m->event, "over");
+	play_watch_ended(m->play, m->event);
 	play_end_event(m->play, m->event);
 	play_check(m->play);
 }

@@ -52,8 +52,10 @@ static void join(struct play *p, const struct day_event *e)
 
 	if (err && err != -ENOTCONN)
 		fail(p, e, error);
-	if (!err)
+	if (!err) {
 		watch_delivery_on_join(&p->delivery, e->who);
+		watch_member_on_join(&p->member[e->who], play_now_us(p));
+	}
 }
 
 /* Starts it from what its disk holds. */
@@ -100,14 +102,17 @@ static void start_relay(struct play *p, const struct day_event *e)
 	char error[RELAY_MACHINE_ERROR_LEN];
 	struct relay_machine *m = p->town.relays[e->who];
 
-	if (!relay_machine_runs(m) && relay_machine_start(m, error) != 0)
+	relay_machine_crash(m); /* one that still says goodbye has had its time */
+	if (relay_machine_start(m, error) != 0)
 		fail(p, e, error);
 }
 
 static void start_coordinator(struct play *p, const struct day_event *e)
 {
 	struct coordinator_machine *m = p->town.coordinator;
-	int err = coordinator_machine_runs(m) ? 0 : coordinator_machine_start(m);
+
+	coordinator_machine_crash(m);
+	int err = coordinator_machine_start(m);
 
 	if (err)
 		fail(p, e, strerror(-err));
@@ -190,6 +195,9 @@ void play_begin_event(struct play *p, const struct day_event *e)
 void play_end_event(struct play *p, const struct day_event *e)
 {
 	switch (e->word) {
+	case DAY_TYPE:
+		play_watch_account(p, (unsigned)(e - p->day->events));
+		break;
 	case DAY_CUT:
 		cut(p, e, false);
 		break;
@@ -223,7 +231,6 @@ void play_end_event(struct play *p, const struct day_event *e)
 		start_coordinator(p, e);
 		break;
 	case DAY_JOIN:
-	case DAY_TYPE:
 	case DAY_BULK:
 	case DAY_TRESPASS:
 	case DAY_REBIND:

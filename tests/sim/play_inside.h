@@ -9,8 +9,12 @@
 #include "tests/sim/play.h"
 #include "tests/sim/town.h"
 #include "tests/sim/traffic.h"
+#include "tests/sim/watch_budget.h"
+#include "tests/sim/watch_choice.h"
 #include "tests/sim/watch_delivery.h"
 #include "tests/sim/watch_echo.h"
+#include "tests/sim/watch_gap.h"
+#include "tests/sim/watch_member.h"
 #include "tests/sim/watch_wire.h"
 #include "tests/sim/world.h"
 
@@ -32,8 +36,13 @@ struct play {
 	struct expect expect[DAY_NODES][DAY_NODES]; /* [smaller][larger] */
 	struct play_moment moments[DAY_EVENTS_MAX];
 	struct watch_echo echo[TRAFFIC_FLOWS_MAX];
+	struct watch_gap gap[TRAFFIC_FLOWS_MAX];
+	struct watch_choice choice[DAY_NODES][DAY_NODES]; /* [node][its peer] */
+	struct watch_budget budget[DAY_NODES];
+	struct watch_member member[DAY_NODES];
 	struct watch_delivery delivery;
 	struct watch_wire wire;
+	unsigned n_open; /* events that have begun and not ended */
 };
 
 /* Since the day began. */
@@ -54,7 +63,11 @@ extern const struct traffic_ops play_traffic_ops;
 /* After town and traffic are made. */
 void play_watch_begin(struct play *p);
 void play_watch_end(struct play *p);
-/* A flow of keystrokes begins. */
+/* Something of the day begins or ends: before it is carried out. */
+void play_watch_begun(struct play *p, const struct day_event *e);
+void play_watch_ended(struct play *p, const struct day_event *e);
+/* A flow of keystrokes begins; and its account, a while after it has ended. */
 void play_watch_typing(struct play *p, unsigned flow, const struct day_event *e);
+void play_watch_account(struct play *p, unsigned flow);
 
 #endif

@@ -15,6 +15,25 @@ static struct verdict *verdict_of(struct play *p)
 	return &p->result->verdict;
 }
 
+/* Two that nothing happened to for so long know each other as they are. */
+static const uint64_t agree_after_us = 3 * US_PER_S;
+
+/* DAY_NODES: nobody of the day. */
+static unsigned node_of(const struct play *p, const char *full_name)
+{
+	unsigned i = 0;
+
+	while (i < DAY_NODES) {
+		const char *name = p->day->nodes[i].name;
+		size_t len = strlen(name);
+
+		if (strncmp(full_name, name, len) == 0 && full_name[len] == '.')
+			break;
+		i++;
+	}
+	return i;
+}
+
 /* ---- packets inside ---- */
 
 static int on_send(void *arg, unsigned node, const uint8_t *packet, size_t len)
@@ -29,8 +48,10 @@ static struct ip_addr on_address(void *arg, unsigned node)
 	struct play *p = arg;
 	struct ip_addr ip = node_machine_v4(p->town.nodes[node].machine);
 
-	watch_wire_on_address(&p->wire, node, &ip);
-	return ip;
+	/* A machine without power has no TUN; its peers go on typing to where it was. */
+	if (!ip_is_none(&ip))
+		watch_wire_on_address(&p->wire, node, &ip);
+	return p->wire.mesh[node];
 }
 
 static void on_sent(void *arg, const struct traffic_packet *packet, int err)
@@ -53,9 +74,61 @@ static void on_delivered(void *arg, unsigned at_node, const struct traffic_packe
 	      packet->seq, p->day->nodes[packet->from].name, p->day->nodes[packet->to].name);
 	p->result->delivered++;
 	watch_delivery_on_delivered(&p->delivery, at_node, packet, now_us, verdict_of(p));
-	if (packet->kind == TRAFFIC_ECHO && p->echo[packet->flow].expect)
+	if (packet->kind == TRAFFIC_ECHO && p->echo[packet->flow].expect) {
 		watch_echo_on_echo(&p->echo[packet->flow], now_us, verdict_of(p));
+		watch_gap_on_echo(&p->gap[packet->flow], now_us);
+	}
 	play_check(p);
+}
+
+/* ---- who they are ---- */
+
+static struct watch_member_view own_view(const struct play *p, unsigned node)
+{
+	const struct node_machine *m = p->town.nodes[node].machine;
+	struct watch_member_view view = {.is_there = node_machine_runs(m)};
+
+	if (view.is_there)
+		view.is_there = node_machine_node_key(m, &view.key);
+	if (view.is_there)
+		view.mesh = node_machine_v4(m);
+	return view;
+}
+
+static struct watch_member_view seen_view(const struct play *p, unsigned observer, unsigned node)
+{
+	struct node_machine_peer peers[DAY_NODES];
+	size_t n = node_machine_peers(p->town.nodes[observer].machine, peers, DAY_NODES);
+
+	for (size_t i = 0; i < n; i++)
+		if (node_of(p, peers[i].name) == node)
+			return (struct watch_member_view){true, peers[i].key, peers[i].v4};
+	return (struct watch_member_view){0};
+}
+
+static void judge_agreement(struct play *p, unsigned observer, unsigned node)
+{
+	struct watch_member_view own = own_view(p, node), seen = seen_view(p, observer, node);
+
+	if (node_machine_runs(p->town.nodes[observer].machine))
+		watch_member_on_talk(&p->member[node], p->day->nodes[observer].name, &own, &seen,
+				     play_now_us(p), verdict_of(p));
+}
+
+/* Somebody has typed to the end: how did they talk, and with whom? */
+static void judge_talk(struct play *p, unsigned flow)
+{
+	const struct day_event *e = &p->day->events[flow];
+	const struct expect *expect = play_expect(p, e->who, e->whom);
+	uint64_t now_us = play_now_us(p);
+
+	watch_choice_on_typed(&p->choice[e->who][e->whom], now_us, verdict_of(p));
+	watch_choice_on_typed(&p->choice[e->whom][e->who], now_us, verdict_of(p));
+	if (now_us < agree_after_us || !expect_is_calm(expect, now_us - agree_after_us, now_us) ||
+	    p->echo[flow].echoes == 0)
+		return;
+	judge_agreement(p, e->who, e->whom);
+	judge_agreement(p, e->whom, e->who);
 }
 
 static void on_flow_ended(void *arg, unsigned flow)
@@ -65,6 +138,7 @@ static void on_flow_ended(void *arg, unsigned flow)
 
 	if (!w->expect)
 		return;
+	judge_talk(p, flow);
 	watch_echo_on_end(w, play_now_us(p), verdict_of(p));
 	TRACE("day", "%s to %s: %u echoes, longest silence %.3f s", w->from, w->to, w->echoes,
 	      (double)w->longest_us / US_PER_S);
@@ -84,6 +158,93 @@ void play_watch_typing(struct play *p, unsigned flow, const struct day_event *e)
 	watch_echo_on_begin(&p->echo[flow], play_expect(p, e->who, e->whom),
 			    p->day->nodes[e->who].name, p->day->nodes[e->whom].name,
 			    (uint64_t)e->amount * US_PER_MS, play_now_us(p));
+	watch_gap_on_begin(&p->gap[flow], play_expect(p, e->who, e->whom),
+			   p->day->nodes[e->who].name, p->day->nodes[e->whom].name,
+			   (uint64_t)e->amount * US_PER_MS, play_now_us(p));
+	watch_choice_on_typing(&p->choice[e->who][e->whom], play_now_us(p));
+	watch_choice_on_typing(&p->choice[e->whom][e->who], play_now_us(p));
+}
+
+void play_watch_account(struct play *p, unsigned flow)
+{
+	if (p->gap[flow].expect)
+		watch_gap_on_end(&p->gap[flow], play_now_us(p), verdict_of(p));
+}
+
+/* ---- what happens ---- */
+
+static void look(struct play *p)
+{
+	for (unsigned i = 0; i < DAY_NODES; i++) {
+		const struct node_machine *m = p->town.nodes[i].machine;
+		struct watch_member_view own = own_view(p, i);
+		struct node_machine_counters n;
+
+		if (!node_machine_runs(m))
+			continue;
+		node_machine_counters(m, &n);
+		watch_budget_on_look(&p->budget[i], n.timers, n.heap_bytes, play_now_us(p),
+				     verdict_of(p));
+		watch_member_on_look(&p->member[i], &own, play_now_us(p), verdict_of(p));
+	}
+}
+
+static void set_busy(struct play *p, bool is_busy)
+{
+	for (unsigned i = 0; i < DAY_NODES; i++)
+		if (is_busy)
+			watch_budget_on_busy(&p->budget[i], play_now_us(p), verdict_of(p));
+		else
+			watch_budget_on_calm(&p->budget[i], play_now_us(p));
+}
+
+/* The node's process ends, or does not run for a while. */
+static void on_absence(struct play *p, unsigned node)
+{
+	for (size_t i = 0; i < p->day->n_events; i++)
+		if (p->gap[i].expect && p->day->events[i].who == node)
+			watch_gap_on_absence(&p->gap[i], play_now_us(p));
+}
+
+static void on_process_end(struct play *p, unsigned node)
+{
+	for (unsigned i = 0; i < DAY_NODES; i++)
+		if (i != node)
+			watch_choice_on_end(&p->choice[node][i]);
+}
+
+static bool ends_process(const struct day_event *e)
+{
+	return e->word == DAY_RESTART || e->word == DAY_CRASH || e->word == DAY_POWER;
+}
+
+static bool makes_absent(const struct day_event *e)
+{
+	return ends_process(e) || e->word == DAY_SLEEP || e->word == DAY_REVOKE ||
+	       e->word == DAY_JOIN;
+}
+
+void play_watch_begun(struct play *p, const struct day_event *e)
+{
+	set_busy(p, true);
+	look(p);
+	p->n_open += (day_fields(e->word) & DAY_HAS_FOR) != 0;
+	if (makes_absent(e))
+		on_absence(p, e->who);
+	if (ends_process(e))
+		on_process_end(p, e->who);
+	if (p->n_open == 0)
+		set_busy(p, false);
+}
+
+void play_watch_ended(struct play *p, const struct day_event *e)
+{
+	set_busy(p, true);
+	look(p);
+	if (makes_absent(e))
+		on_absence(p, e->who);
+	if (--p->n_open == 0)
+		set_busy(p, false);
 }
 
 /* ---- machines ---- */
@@ -95,7 +256,38 @@ static void on_inner(void *arg, struct node_machine *m, const uint8_t *packet, s
 	traffic_on_inner(p->traffic, town_index(&p->town, m), packet, len);
 }
 
-const struct node_taps play_taps = {.on_inner = on_inner};
+static void on_choice(void *arg, struct node_machine *m, const char *peer,
+		      const struct path_choice *choice)
+{
+	struct play *p = arg;
+	unsigned node = town_index(&p->town, m), other = node_of(p, peer);
+
+	if (other == DAY_NODES)
+		return;
+	watch_choice_on_choice(&p->choice[node][other], &choice->first, play_now_us(p),
+			       verdict_of(p));
+	play_check(p);
+}
+
+static void on_event(void *arg, struct node_machine *m, const struct event *event)
+{
+	struct play *p = arg;
+	unsigned node = town_index(&p->town, m), other = node_of(p, event->peer);
+	uint64_t now_us = play_now_us(p);
+
+	if (event->kind != EVENT_GAP || event->end_unix_us <= event->unix_us)
+		return;
+	uint64_t span_us = event->end_unix_us - event->unix_us;
+	uint64_t from_us = now_us > span_us ? now_us - span_us : 0;
+
+	for (size_t i = 0; i < p->day->n_events; i++)
+		if (p->gap[i].expect && p->day->events[i].who == node &&
+		    p->day->events[i].whom == other)
+			watch_gap_on_told(&p->gap[i], from_us, now_us);
+}
+
+const struct node_taps play_taps = {
+	.on_inner = on_inner, .on_choice = on_choice, .on_event = on_event};
 
 /* ---- the wire ---- */
 
@@ -104,6 +296,11 @@ static void on_wire(void *arg, const struct wire_packet *packet)
 	struct play *p = arg;
 
 	p->result->packets++;
+	for (unsigned i = 0; i < DAY_NODES; i++)
+		if (p->town.nodes[i].host == packet->sender)
+			watch_budget_on_packet(&p->budget[i], packet->data, packet->len,
+					       packet->kind == WIRE_UDP, play_now_us(p),
+					       verdict_of(p));
 	watch_wire_on_packet(&p->wire, host_name(packet->sender), &packet->from, &packet->to,
 			     packet->data, packet->len, play_now_us(p), verdict_of(p));
 	play_check(p);
@@ -113,6 +310,16 @@ void play_watch_begin(struct play *p)
 {
 	watch_delivery_init(&p->delivery, p->day, 2 * US_PER_S);
 	watch_wire_init(&p->wire, traffic_marker(p->traffic));
+	for (unsigned i = 0; i < DAY_NODES; i++) {
+		const char *name = p->day->nodes[i].name;
+
+		watch_budget_init(&p->budget[i], name);
+		watch_member_init(&p->member[i], name);
+		for (unsigned j = 0; j < DAY_NODES; j++)
+			if (i != j)
+				watch_choice_init(&p->choice[i][j], play_expect(p, i, j), name,
+						  p->day->nodes[j].name);
+	}
 	internet_add_tap(on_wire, p);
 }
 

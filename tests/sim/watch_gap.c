@@ -1,0 +1,89 @@
+#include "tests/sim/watch_gap.h"
+
+#include "common/clock.h"
+
+/* Echoes tell of a silence an interval late at most on either side. */
+static const uint64_t least_us = 250 * US_PER_MS, slack_us = 400 * US_PER_MS;
+
+void watch_gap_on_begin(struct watch_gap *w, const struct expect *expect, const char *node,
+			const char *peer, uint64_t interval_us, uint64_t now_us)
+{
+	*w = (struct watch_gap){.expect = expect,
+				.node = node,
+				.peer = peer,
+				.interval_us = interval_us,
+				.last_us = now_us};
+}
+
+static void keep(struct expect_span *spans, unsigned *n, uint64_t from_us, uint64_t until_us)
+{
+	spans[(*n)++ % WATCH_GAP_SPANS] = (struct expect_span){from_us, until_us};
+}
+
+static uint64_t longest(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us)
+{
+	uint64_t silence_us = now_us - w->last_us;
+	uint64_t gap_us = longest(least_us, 5 * w->expect->relay_us);
+
+	/* Data is sent each interval, the first may be that much late, and pongs may have come. */
+	if (w->heard && silence_us > 2 * gap_us + 2 * w->interval_us + 500 * US_PER_MS)
+		keep(w->must, &w->n_must, w->last_us, now_us);
+	if (silence_us > w->interval_us + w->interval_us / 4)
+		keep(w->may, &w->n_may, w->last_us, now_us);
+	w->heard = true;
+	w->last_us = now_us;
+}
+
+void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us)
+{
+	keep(w->may, &w->n_may, w->last_us, now_us + 5 * US_PER_S);
+	w->heard = false;
+}
+
+void watch_gap_on_told(struct watch_gap *w, uint64_t from_us, uint64_t until_us)
+{
+	keep(w->told, &w->n_told, from_us, until_us);
+}
+
+static bool meets(const struct expect_span *spans, unsigned n, const struct expect_span *span,
+		  uint64_t slack)
+{
+	for (unsigned i = n > WATCH_GAP_SPANS ? n - WATCH_GAP_SPANS : 0; i < n; i++) {
+		const struct expect_span *s = &spans[i % WATCH_GAP_SPANS];
+
+		if (s->from_us <= span->until_us + slack && s->until_us + slack >= span->from_us)
+			return true;
+	}
+	return false;
+}
+
+static void check(const struct watch_gap *w, const struct expect_span *spans, unsigned n,
+		  const struct expect_span *among, unsigned n_among, uint64_t now_us,
+		  const char *text, struct verdict *v)
+{
+	uint64_t slack = slack_us + w->interval_us + w->expect->relay_us;
+
+	for (unsigned i = n > WATCH_GAP_SPANS ? n - WATCH_GAP_SPANS : 0; i < n; i++) {
+		const struct expect_span *s = &spans[i % WATCH_GAP_SPANS];
+
+		if (!meets(among, n_among, s, slack))
+			verdict_fail(v, now_us, "gap", "%s: a gap of %s, %.3f s to %.3f s, %s",
+				     w->node, w->peer, (double)s->from_us / US_PER_S,
+				     (double)s->until_us / US_PER_S, text);
+	}
+}
+
+void watch_gap_on_end(struct watch_gap *w, uint64_t now_us, struct verdict *v)
+{
+	/* What was still silent at the end may be told as well. */
+	keep(w->may, &w->n_may, w->last_us, now_us);
+	check(w, w->must, w->n_must, w->told, w->n_told, now_us, "is not in its history", v);
+	check(w, w->told, w->n_told, w->may, w->n_may, now_us,
+	      "is in its history and nobody felt it", v);
+	w->expect = NULL;
+}

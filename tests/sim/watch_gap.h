@@ -1,0 +1,40 @@
+/*
+ * watch_gap: every gap that a typist felt is in the history of his node, and no other.
+ *
+ * Seen from outside: keystrokes went out and no echo came for clearly longer than max(250 ms,
+ * 5 RTT) is a gap that must be told; a gap that is told must meet a time in which an echo was late
+ * or missing. In between, history and onlooker may differ: an answer of another kind may have come.
+ * One for each flow of keystrokes.
+ */
+#ifndef WARREN_SIM_WATCH_GAP_H
+#define WARREN_SIM_WATCH_GAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/expect.h"
+#include "tests/sim/verdict.h"
+
+enum { WATCH_GAP_SPANS = 32 }; /* the last ones count */
+
+struct watch_gap {
+	const struct expect *expect; /* borrowed; NULL: no flow */
+	const char *node, *peer;     /* names; borrowed */
+	uint64_t interval_us, last_us;
+	bool heard; /* an echo came in this flow */
+	/* Silences that must be told, and those that may. */
+	struct expect_span must[WATCH_GAP_SPANS], may[WATCH_GAP_SPANS], told[WATCH_GAP_SPANS];
+	unsigned n_must, n_may, n_told;
+};
+
+void watch_gap_on_begin(struct watch_gap *w, const struct expect *expect, const char *node,
+			const char *peer, uint64_t interval_us, uint64_t now_us);
+void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us);
+/* The node was away itself, asleep or off: it could not watch. */
+void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us);
+/* The node's history has it, of this peer. */
+void watch_gap_on_told(struct watch_gap *w, uint64_t from_us, uint64_t until_us);
+/* The keystrokes have ended a while ago: the account. */
+void watch_gap_on_end(struct watch_gap *w, uint64_t now_us, struct verdict *v);
+
+#endif
