@@ -47,21 +47,22 @@ class Life:
     def __init__(self, name, pid):
         self.name, self.pid, self.samples = name, pid, []
 
-    def warm(self, after_s):
-        return [s for s in self.samples if s.at_s >= after_s]
+    def warm(self, warm_s):
+        """The samples from when it had lived for so long."""
+        return [s for s in self.samples if s.at_s - self.samples[0].at_s >= warm_s]
 
-    def slope_kb_per_h(self, after_s):
-        """Of its own memory, least squares."""
-        warm = self.warm(after_s)
+    def slope_kb_per_h(self, warm_s):
+        """Of its own memory, by least squares."""
+        warm = self.warm(warm_s)
         if len(warm) < 3:
             return 0.0
         fit = statistics.linear_regression([s.at_s for s in warm], [s.anon_kb for s in warm])
         return fit.slope * 3600
 
-    def growth(self, after_s):
+    def growth(self, warm_s):
         """(kilobytes, descriptors) that the last third of the warm samples holds above the first,
         by median; None where it did not live for long enough."""
-        warm = self.warm(after_s)
+        warm = self.warm(warm_s)
         third = len(warm) // 3
         if third == 0:
             return None
@@ -72,9 +73,9 @@ class Life:
                     - statistics.median(getattr(s, field) for s in first))
         return rise("data_kb"), rise("fds")
 
-    def leaks(self, after_s):
+    def leaks(self, warm_s):
         """What it leaks, in a line; None where it is flat, or too young to tell."""
-        growth = self.growth(after_s)
+        growth = self.growth(warm_s)
         if not growth:
             return None
         kb, fds = growth
