@@ -30,8 +30,9 @@ static void name_candidates(struct peer *peer, uint64_t now_us)
 {
 	const struct control_endpoints *list = &peer->info.endpoints;
 	struct path_named named[CONTROL_MAX_ENDPOINTS];
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 
+	path_actions_init(&actions);
 	for (size_t i = 0; i < list->count; i++)
 		named[i] = (struct path_named){list->list[i].addr, source_of(list->list[i].kind)};
 	path_peer_set_candidates(&peer->path, named, list->count, now_us, &actions);
@@ -206,9 +207,10 @@ static void observe(struct peer *peer, const struct path_traffic *traffic, uint6
 
 void peer_on_deadline(struct peer *peer, uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 	struct path_traffic traffic = read_traffic(peer);
 
+	path_actions_init(&actions);
 	path_peer_on_deadline(&peer->path, &traffic, now_us, &actions);
 	peer_carry_out(peer, &actions, now_us);
 	observe(peer, &traffic, now_us);
@@ -234,17 +236,19 @@ void peer_on_traffic(struct peer *peer, uint64_t now_us)
 
 void peer_want(struct peer *peer, uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 
+	path_actions_init(&actions);
 	path_peer_want(&peer->path, now_us, &actions);
 	peer_carry_out(peer, &actions, now_us);
 }
 
 void peer_on_send_error(struct peer *peer, int error, uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 	struct way first = path_peer_choice(&peer->path)->first;
 
+	path_actions_init(&actions);
 	if (first.kind != WAY_DIRECT)
 		return;
 	path_peer_on_send_error(&peer->path, &first, error, now_us, &actions);
@@ -253,16 +257,18 @@ void peer_on_send_error(struct peer *peer, int error, uint64_t now_us)
 
 void peer_on_relay_gone(struct peer *peer, uint32_t region, uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 
+	path_actions_init(&actions);
 	path_peer_on_relay_gone(&peer->path, region, now_us, &actions);
 	peer_carry_out(peer, &actions, now_us);
 }
 
 void peer_set_relays(struct peer *peer, const struct path_relay *relays, size_t n, uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 
+	path_actions_init(&actions);
 	path_peer_set_relays(&peer->path, relays, n, now_us, &actions);
 	peer_carry_out(peer, &actions, now_us);
 	peer_send_initiation(peer);
@@ -275,16 +281,18 @@ void peer_set_obstacle(struct peer *peer, enum path_obstacle obstacle)
 
 void peer_on_own_endpoints(struct peer *peer, uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 
+	path_actions_init(&actions);
 	path_peer_on_own_endpoints(&peer->path, now_us, &actions);
 	peer_carry_out(peer, &actions, now_us);
 }
 
 void peer_on_network_change(struct peer *peer, const char *code, uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 
+	path_actions_init(&actions);
 	observer_on_cause(&peer->observer, code_find(code), now_us);
 	path_peer_on_network_change(&peer->path, code, now_us, &actions);
 	peer_carry_out(peer, &actions, now_us);
@@ -294,11 +302,12 @@ void peer_on_network_change(struct peer *peer, const char *code, uint64_t now_us
 
 void peer_warm(struct peer *peer, const struct endpoint *last, uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 	struct path_named named[CONTROL_MAX_ENDPOINTS + 1];
 	const struct control_endpoints *list = &peer->info.endpoints;
 	size_t n = 0;
 
+	path_actions_init(&actions);
 	if (!endpoint_is_none(last))
 		named[n++] = (struct path_named){*last, CANDIDATE_LAST};
 	for (size_t i = 0; i < list->count; i++)
@@ -312,7 +321,8 @@ void peer_warm(struct peer *peer, const struct endpoint *last, uint64_t now_us)
 int peer_ping(struct peer *peer, uint64_t now_us, uint8_t txid[static DISCO_TXID_LEN],
 	      struct way *way)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
+	path_actions_init(&actions);
 	int err = path_peer_ping(&peer->path, now_us, &actions);
 
 	if (err != 0)

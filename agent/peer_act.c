@@ -257,8 +257,9 @@ void peer_carry_out(struct peer *peer, const struct path_actions *actions, uint6
 
 	carry_out_all(peer, actions, &failed);
 	for (size_t i = 0; i < failed.n; i++) {
-		struct path_actions more = {.n = 0};
+		struct path_actions more;
 
+		path_actions_init(&more);
 		path_peer_on_send_error(&peer->path, &failed.list[i].way, failed.list[i].error,
 					now_us, &more);
 		carry_out_all(peer, &more, &ignored);

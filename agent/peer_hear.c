@@ -99,10 +99,11 @@ static void on_notice(struct peer *peer, const struct disco_notice *notice, uint
 int peer_on_disco(struct peer *peer, const uint8_t *packet, size_t len, const struct way *from,
 		  uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 	struct disco_message m;
 	int err = disco_box_open(&peer->box, packet, len, now_us, &m);
 
+	path_actions_init(&actions);
 	if (err != 0)
 		return err;
 	switch (m.type) {
@@ -131,8 +132,9 @@ int peer_on_disco(struct peer *peer, const uint8_t *packet, size_t len, const st
 /* A handshake packet of the peer, which authenticates itself, came by this way. */
 static void on_heard(struct peer *peer, const struct way *from, uint64_t now_us)
 {
-	struct path_actions actions = {.n = 0};
+	struct path_actions actions;
 
+	path_actions_init(&actions);
 	path_peer_on_heard(&peer->path, from, now_us, &actions);
 	peer_carry_out(peer, &actions, now_us);
 }

@@ -82,10 +82,10 @@ static void begin(struct path_peer *p, uint64_t now_us)
 
 static void settle_probes(struct path_peer *p, uint64_t now_us)
 {
-	for (size_t i = 0; i < PROBES_OPEN_MAX; i++) {
-		struct probe *probe = &p->probes.ring[i];
+	for (unsigned i = probe_first_open(&p->probes); i != p->probes.next; i++) {
+		struct probe *probe = &p->probes.ring[i % PROBES_OPEN_MAX];
 
-		if (probe->sent_us == 0 || probe->slot < 0 || probe->settled || probe->answered)
+		if (!probe_is_open(probe))
 			continue;
 		struct path *path = &p->path[probe->slot];
 		uint64_t wait_us = 4 * path->live.rtt_us;
@@ -139,7 +139,7 @@ static uint64_t next_deadline_us(const struct path_peer *p, uint64_t now_us)
 	uint64_t deadline = soonest(path_send_deadline_us(p, now_us), path_pick_deadline_us(p));
 	uint64_t last_us = last_data_us(&p->traffic);
 
-	for (int i = 0; i < PATH_SLOTS; i++) {
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
 		uint64_t live_us = liveness_deadline_us(&p->path[i].live);
 
 		if (now_us < p->quiet_until_us && live_us != US_NEVER)
@@ -157,7 +157,7 @@ static void settle(struct path_peer *p, uint64_t now_us, struct path_actions *ou
 {
 	bool is_quiet = now_us < p->quiet_until_us;
 
-	for (int i = 0; i < PATH_SLOTS && !is_quiet; i++)
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS && !is_quiet; i = path_slot_after(p, i))
 		liveness_on_deadline(&p->path[i].live, now_us);
 	settle_probes(p, now_us);
 	path_pick(p, now_us, out);

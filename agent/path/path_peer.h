@@ -75,8 +75,14 @@ struct path_action {
 struct path_actions {
 	size_t n;
 	size_t left_out;
-	struct path_action list[PATH_ACTIONS_MAX];
+	struct path_action list[PATH_ACTIONS_MAX]; /* [0..n) */
 };
+
+/* The list is large, and mostly stays empty: it is not zeroed. */
+static inline void path_actions_init(struct path_actions *out)
+{
+	out->n = out->left_out = 0;
+}
 
 /* Where packets go and why, from one choice to the next. */
 struct path_choice {
@@ -159,6 +165,7 @@ struct path_peer {
 	const struct candidate_rules *rules;
 	struct candidate_table candidates;
 	struct path path[PATH_SLOTS]; /* [slot of candidate], then relays */
+	uint64_t slots_used;	      /* bit i: path[i] means a way */
 	struct probe_table probes;
 	struct probe_seen seen;
 	struct budget budget;

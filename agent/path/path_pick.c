@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/path/path_send.h"
+#include "agent/path/path_slot.h"
 #include "agent/path/path_why.h"
 
 enum { NONE = -1, SILENT_LOG = 4 };
@@ -79,7 +80,7 @@ static int best_up(const struct path_peer *p, int except)
 {
 	int best = NONE;
 
-	for (int i = 0; i < PATH_SLOTS; i++)
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i))
 		if (i != except && is_up(&p->path[i]) &&
 		    (best == NONE || price_us(p, i) < price_us(p, best)))
 			best = i;
@@ -104,7 +105,8 @@ static int best_hope(const struct path_peer *p, int except)
 {
 	int best = NONE;
 
-	for (int i = CANDIDATES_MAX; i < PATH_SLOTS; i++)
+	for (int i = path_slot_after(p, CANDIDATES_MAX - 1); i < PATH_SLOTS;
+	     i = path_slot_after(p, i))
 		if (i != except && is_hopeful(&p->path[i]) &&
 		    (best == NONE || is_better_hope(&p->path[i], &p->path[best])))
 			best = i;
@@ -264,7 +266,8 @@ static int successor(const struct path_peer *p)
 	const struct path *cur = &p->path[p->in_use];
 	int best = NONE;
 
-	for (int i = 0; i < CANDIDATES_MAX && is_direct(cur); i++) {
+	for (int i = path_slot_after(p, -1); i < CANDIDATES_MAX && is_direct(cur);
+	     i = path_slot_after(p, i)) {
 		const struct path *path = &p->path[i];
 
 		if (i == p->in_use || !is_up(path) ||

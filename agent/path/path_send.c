@@ -5,6 +5,8 @@
 
 #include <sodium.h>
 
+#include "agent/path/path_slot.h"
+
 static const uint64_t in_use_us = 250 * US_PER_MS;
 static const uint64_t standby_us = 1 * US_PER_S;
 static const uint64_t spare_us = 10 * US_PER_S;
@@ -169,7 +171,7 @@ static void ask(struct path_peer *p, int slot, uint64_t now_us, struct path_acti
 
 void path_send_question(struct path_peer *p, uint64_t now_us, struct path_actions *out)
 {
-	for (int i = 0; i < PATH_SLOTS; i++) {
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
 		struct path *path = &p->path[i];
 
 		if (is_worth_asking(p, path) && path->live.asked == 0)
@@ -181,7 +183,7 @@ void path_send_question(struct path_peer *p, uint64_t now_us, struct path_action
 
 void path_send_not_hearing(struct path_peer *p, struct path_actions *out)
 {
-	for (int i = 0; i < PATH_SLOTS; i++) {
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
 		if (!is_worth_asking(p, &p->path[i]))
 			continue;
 		struct path_action *a = path_send_append(out, PATH_SEND_NOTICE, &p->path[i].way);
@@ -194,7 +196,7 @@ void path_send_not_hearing(struct path_peer *p, struct path_actions *out)
 
 void path_send_restart_burst(struct path_peer *p, uint64_t now_us)
 {
-	for (int i = 0; i < PATH_SLOTS; i++) {
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
 		struct path *path = &p->path[i];
 
 		if (path->live.state == PATH_UP)
@@ -228,7 +230,7 @@ static bool is_standby(const struct path_peer *p, int slot)
 	bool is_direct = path->way.kind == WAY_DIRECT;
 	uint64_t price = score_price_us(&path->score, is_direct);
 
-	for (int i = 0; i < PATH_SLOTS; i++) {
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
 		const struct path *other = &p->path[i];
 
 		if (i == slot || i == p->in_use || other->way.kind != path->way.kind ||
@@ -298,7 +300,8 @@ static uint64_t next_ping_us(const struct path_peer *p, int slot, uint64_t now_u
 
 static bool has_relay(const struct path_peer *p)
 {
-	for (int i = CANDIDATES_MAX; i < PATH_SLOTS; i++)
+	for (int i = path_slot_after(p, CANDIDATES_MAX - 1); i < PATH_SLOTS;
+	     i = path_slot_after(p, i))
 		if (can_send_by(p, &p->path[i]))
 			return true;
 	return false;
@@ -318,7 +321,8 @@ static unsigned call_by_relays(struct path_peer *p, struct path_actions *out)
 {
 	unsigned sent = 0;
 
-	for (int i = CANDIDATES_MAX; i < PATH_SLOTS && sent < 2; i++)
+	for (int i = path_slot_after(p, CANDIDATES_MAX - 1); i < PATH_SLOTS && sent < 2;
+	     i = path_slot_after(p, i))
 		if (can_send_by(p, &p->path[i]) &&
 		    path_send_append(out, PATH_SEND_CALL_ME_MAYBE, &p->path[i].way))
 			sent++;
@@ -337,7 +341,7 @@ static void questions_due(struct path_peer *p, uint64_t now_us, struct path_acti
 {
 	if (now_us < p->quiet_until_us)
 		return;
-	for (int i = 0; i < PATH_SLOTS; i++) {
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
 		struct path *path = &p->path[i];
 
 		if (!can_send_by(p, path) || now_us < liveness_ask_us(&path->live))
@@ -359,7 +363,7 @@ static void questions_due(struct path_peer *p, uint64_t now_us, struct path_acti
 void path_send_due(struct path_peer *p, uint64_t now_us, struct path_actions *out)
 {
 	questions_due(p, now_us, out);
-	for (int i = 0; i < PATH_SLOTS; i++)
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i))
 		if (now_us >= next_ping_us(p, i, now_us))
 			path_send_ping(p, i, now_us, out);
 	call_due(p, now_us, out);
@@ -370,7 +374,7 @@ uint64_t path_send_deadline_us(const struct path_peer *p, uint64_t now_us)
 	uint64_t deadline = US_NEVER;
 	bool is_quiet = now_us < p->quiet_until_us;
 
-	for (int i = 0; i < PATH_SLOTS; i++) {
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
 		const struct path *path = &p->path[i];
 		uint64_t ask_us = is_quiet ? p->quiet_until_us : liveness_ask_us(&path->live);
 		uint64_t ping_us = next_ping_us(p, i, now_us);

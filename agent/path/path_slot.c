@@ -4,6 +4,9 @@ void path_slot_set(struct path_peer *p, int slot, const struct way *way, uint64_
 {
 	probe_forget_slot(&p->probes, slot);
 	p->path[slot] = (struct path){.way = *way};
+	p->slots_used &= ~(UINT64_C(1) << slot);
+	if (way->kind != WAY_NONE)
+		p->slots_used |= UINT64_C(1) << slot;
 	liveness_reset(&p->path[slot].live, now_us);
 	if (p->in_use == slot)
 		p->in_use = -1;
@@ -59,7 +62,7 @@ int path_slot_add_candidate(struct path_peer *p, const struct endpoint *addr,
 
 void path_slot_expire(struct path_peer *p, uint64_t now_us)
 {
-	for (int i = 0; i < CANDIDATES_MAX; i++)
+	for (int i = path_slot_after(p, -1); i < CANDIDATES_MAX; i = path_slot_after(p, i))
 		if (i != p->in_use && i != p->copy_slot &&
 		    candidate_is_stale(&p->candidates.slot[i], now_us))
 			path_slot_clear(p, i, now_us);

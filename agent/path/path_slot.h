@@ -7,10 +7,23 @@
 #ifndef WARREN_PATH_SLOT_H
 #define WARREN_PATH_SLOT_H
 
+#include <assert.h>
+
 #include "agent/path/path_peer.h"
+
+static_assert(PATH_SLOTS < 64, "one bit for each slot");
 
 void path_slot_set(struct path_peer *p, int slot, const struct way *way, uint64_t now_us);
 void path_slot_clear(struct path_peer *p, int slot, uint64_t now_us);
+
+/* The next slot behind this one that means a way; PATH_SLOTS where there is none. Most are free, so
+ * whoever looks at all begins with -1 and goes by this. */
+static inline int path_slot_after(const struct path_peer *p, int slot)
+{
+	uint64_t behind = p->slots_used >> (slot + 1) << (slot + 1);
+
+	return behind == 0 ? PATH_SLOTS : __builtin_ctzll(behind);
+}
 
 /* -1 where no slot means it. */
 int path_slot_of_relay(const struct path_peer *p, uint32_t region);

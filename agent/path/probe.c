@@ -17,6 +17,21 @@ struct probe *probe_open(struct probe_table *t, const uint8_t txid[static PROBE_
 	return p;
 }
 
+bool probe_is_open(const struct probe *p)
+{
+	return p->sent_us != 0 && p->slot >= 0 && !p->settled && !p->answered;
+}
+
+unsigned probe_first_open(struct probe_table *t)
+{
+	if (t->next - t->first_open > PROBES_OPEN_MAX)
+		t->first_open = t->next - PROBES_OPEN_MAX;
+	while (t->first_open != t->next &&
+	       !probe_is_open(&t->ring[t->first_open % PROBES_OPEN_MAX]))
+		t->first_open++;
+	return t->first_open;
+}
+
 static bool is_of(const struct probe *p, int slot)
 {
 	return p->sent_us != 0 && p->slot == slot;

@@ -25,13 +25,18 @@ struct probe {
 
 struct probe_table { /* all zero: none open */
 	struct probe ring[PROBES_OPEN_MAX];
-	unsigned next;
+	unsigned next; /* probe number i is at ring[i % PROBES_OPEN_MAX] */
+	unsigned first_open;
 };
 
 struct probe *probe_open(struct probe_table *t, const uint8_t txid[static PROBE_TXID_LEN], int slot,
 			 uint32_t number, uint64_t now_us);
 /* The open probe with this id, which is closed by this; NULL where none waits for it. */
 struct probe *probe_close(struct probe_table *t, const uint8_t txid[static PROBE_TXID_LEN]);
+/* Neither answered nor given up, and its way is still the same. */
+bool probe_is_open(const struct probe *p);
+/* The number of the oldest that is open; t->next where none is. */
+unsigned probe_first_open(struct probe_table *t);
 /* The probe of that number on that way, answered or not; NULL where it is too long ago. */
 const struct probe *probe_find_number(const struct probe_table *t, int slot, uint32_t number);
 /* The slot means another way from now on. */

@@ -43,6 +43,28 @@ TEST(the_oldest_gives_way)
 	CHECK(probe_close(&t, txid) != NULL);
 }
 
+TEST(tells_the_oldest_that_waits_for_its_answer)
+{
+	struct probe_table t = {0};
+	uint8_t txid[PROBE_TXID_LEN] = {0};
+
+	CHECK_INT(probe_first_open(&t), 0);
+	probe_open(&t, one, 0, 1, 1);
+	probe_open(&t, two, 1, 1, 1);
+	CHECK_INT(probe_first_open(&t), 0);
+	CHECK(probe_close(&t, one) != NULL);
+	CHECK_INT(probe_first_open(&t), 1);
+	probe_forget_slot(&t, 1);
+	CHECK_INT(probe_first_open(&t), 2);
+	for (unsigned i = 0; i < PROBES_OPEN_MAX + 3; i++) {
+		txid[1] = (uint8_t)(i + 1);
+		probe_open(&t, txid, 2, i, 2);
+	}
+	CHECK_INT(probe_first_open(&t), 5); /* the ring's oldest */
+	t.ring[5].settled = true;
+	CHECK_INT(probe_first_open(&t), 6);
+}
+
 TEST(an_id_is_new_again_after_ten_seconds)
 {
 	struct probe_seen s = {0};
