@@ -52,11 +52,10 @@ static void hit_tcp(struct flood *f, const struct target *t)
 
 static void run(struct flood *f, double rate, uint64_t end_us)
 {
-	uint64_t start_us = clock_now_us(), now_us;
-	double sent = 0;
+	uint64_t start_us = clock_now_us(), now_us, sent = 0;
 
 	while (!tool_stopped && (now_us = clock_now_us()) < end_us) {
-		double due = (double)(now_us - start_us) / US_PER_S * rate;
+		uint64_t due = (uint64_t)((double)(now_us - start_us) / US_PER_S * rate);
 
 		for (; sent < due; sent++) {
 			const struct target *t = &f->targets[next_random(&f->random) % f->n];

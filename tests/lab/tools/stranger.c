@@ -266,9 +266,11 @@ static void send_initiation(struct stranger *s, struct target *t)
 
 static void send_one(struct stranger *s)
 {
-	struct target *t = &s->targets[next_random(&s->random) % s->n];
 	uint8_t garbage[GARBAGE_MAX];
 
+	if (s->n == 0)
+		return;
+	struct target *t = &s->targets[next_random(&s->random) % s->n];
 	if (s->kind == RANDOM)
 		inject(s, t, &s->us, garbage, make_garbage(&s->random, garbage));
 	else if (s->kind == INITIATIONS)
