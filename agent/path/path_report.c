@@ -55,16 +55,17 @@ static uint32_t number_until(const struct path_peer *p, int slot, uint64_t until
 	return number;
 }
 
+/* Serials rise by this way, and with them the numbers of one process: a number that does not is of
+ * a process that began anew. To go on telling it the old one's would say that it is not heard. */
 static void note_numbers(struct path *path, uint32_t number)
 {
-	if (path->heard_count == 0 || number + 1000 < path->heard_high) {
+	if (path->heard_count == 0 || number <= path->heard_high) {
 		path->heard_first = path->heard_high = number;
 		path->heard_count = 1;
 		return;
 	}
 	path->heard_count++;
-	if (number > path->heard_high)
-		path->heard_high = number;
+	path->heard_high = number;
 }
 
 bool path_report_accept(struct path_peer *p, int slot, const struct path_report *r, uint64_t now_us)
@@ -93,7 +94,10 @@ bool path_report_accept(struct path_peer *p, int slot, const struct path_report 
 	uint32_t reported = path->live.reported_number;
 	bool hears_us = liveness_on_report(&path->live, r->heard, r->data_heard, &sent, now_us);
 
-	if (hears_us && path->live.reported_number != reported) {
+	/* A way becomes one by an answer of its own only: the peer counts by the address it saw,
+	 * and who carries its packet may have put any address on it. */
+	bool was_answered = path->live.state == PATH_UP || path->live.state == PATH_SUSPECT;
+	if (was_answered && hears_us && path->live.reported_number != reported) {
 		const struct probe *probe = probe_find_number(&p->probes, slot, r->heard);
 		if (probe)
 			liveness_on_proof(&path->live, probe->sent_us, now_us);

@@ -1008,6 +1008,22 @@ TEST(only_an_answer_to_our_own_probe_by_the_same_kind_of_way_moves_us)
 	free(l);
 }
 
+TEST(a_report_proves_no_way_that_never_answered)
+{
+	struct lone *l = lone_new();
+	const uint8_t first[PROBE_TXID_LEN] = {1}, second[PROBE_TXID_LEN] = {2};
+	/* A true message of the peer, which somebody on the way gave another sender. */
+	struct way from = way_direct(ep("198.51.100.1:7"));
+	const struct path_report said = {.serial = 1, .number = 1},
+				 hears = {.serial = 2, .number = 2, .heard = 1};
+
+	path_peer_on_ping(&l->p, &from, first, &said, start_us, &l->out);
+	CHECK_INT(count(&l->out, PATH_SEND_PING), 1); /* number 1 of that way */
+	path_peer_on_ping(&l->p, &from, second, &hears, start_us + 50 * MS, &l->out);
+	CHECK(path_peer_choice(&l->p)->first.kind == WAY_RELAY);
+	free(l);
+}
+
 TEST(reports_and_notices_with_old_serials_are_dropped_and_counted)
 {
 	struct lone *l = lone_new();
