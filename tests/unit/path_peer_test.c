@@ -967,6 +967,32 @@ TEST(a_flood_of_call_me_maybe_makes_32_pings_at_once_and_64_a_second)
 	free(l);
 }
 
+/* What the pong to ping number `number` of the peer says it has heard. */
+static uint32_t heard_after(struct lone *l, uint64_t serial, uint32_t number)
+{
+	const uint8_t txid[PROBE_TXID_LEN] = {(uint8_t)serial};
+	const struct path_report report = {.serial = serial, .number = number};
+	struct way from = way_relay(1);
+
+	l->out.n = 0;
+	path_peer_on_ping(&l->p, &from, txid, &report, start_us + serial * MS, &l->out);
+	for (size_t i = 0; i < l->out.n; i++)
+		if (l->out.list[i].kind == PATH_SEND_PONG)
+			return l->out.list[i].report.heard;
+	return 0;
+}
+
+TEST(a_peer_that_began_anew_is_told_of_its_own_pings)
+{
+	struct lone *l = lone_new();
+
+	CHECK_INT(heard_after(l, 1, 40), 40);
+	CHECK_INT(heard_after(l, 2, 41), 41);
+	CHECK_INT(heard_after(l, 3, 1), 1);
+	CHECK_INT(heard_after(l, 4, 3), 3); /* one was lost */
+	free(l);
+}
+
 TEST(a_ping_is_answered_once_and_never_to_a_forbidden_address)
 {
 	struct lone *l = lone_new();
