@@ -345,8 +345,8 @@ def lying_relay(case):
             typing.finish()
         finally:
             typing.discard()
-        # A lost keystroke is the kernel's to send again: its timer is 0.2 s at least.
-        case.hold("longest gap, lies", typing.gap_ms("lies"), 600)
+        # A lost keystroke is the kernel's to send again: after 0.2 s, and if that one is lost, 0.4.
+        case.hold("longest gap, lies", typing.gap_ms("lies"), 1000)
         for node in (m.laptop, m.dev):
             ledger = node.ledger()
             drops = {why: int(n) for why, n in
