@@ -32,6 +32,20 @@ static bool is_signed_right(const struct control_peer *p)
 				  &p->disco_key);
 }
 
+static bool is_same_key(const struct control_key *a, const struct control_key *b)
+{
+	return public_key_equal(&a->key, &b->key) && a->serial == b->serial &&
+	       memcmp(a->sig, b->sig, sizeof(a->sig)) == 0;
+}
+
+/* Word for word what the signatures cover. */
+static bool is_signed_alike(const struct control_peer *a, const struct control_peer *b)
+{
+	return public_key_equal(&a->machine_key, &b->machine_key) &&
+	       strcmp(a->name, b->name) == 0 && strcmp(a->owner, b->owner) == 0 &&
+	       is_same_key(&a->node_key, &b->node_key) && is_same_key(&a->disco_key, &b->disco_key);
+}
+
 static bool is_inside_mesh(const struct node *node, const struct control_peer *p)
 {
 	bool v4_fits = ip_is_none(&p->v4) || prefix_contains(&node->id.mesh_v4, &p->v4);
@@ -63,9 +77,13 @@ static void tell_identity(struct node *node, const struct control_peer *p,
 		 log_str("reason", what[verdict]));
 }
 
-/* True where the peer may be used. What may not is told once, and again when the reason changes. */
-static bool is_trusted(struct node *node, const struct control_peer *p, enum trust_verdict *told)
+/* True where the peer may be used. What may not is told once, and again when the reason changes.
+ * used: the peer as it is in use, NULL for none: its signatures were verified, and each word of an
+ * endpoint or a relay brings the same ones again. */
+static bool is_trusted(struct node *node, const struct control_peer *p,
+		       const struct control_peer *used, enum trust_verdict *told)
 {
+	bool is_signed = (used && is_signed_alike(p, used)) || is_signed_right(p);
 	struct introduction in = {
 		.machine_key = p->machine_key,
 		.v4 = p->v4,
@@ -74,7 +92,7 @@ static bool is_trusted(struct node *node, const struct control_peer *p, enum tru
 		.disco_serial = p->disco_key.serial,
 	};
 
-	if (!is_signed_right(p) || !is_inside_mesh(node, p)) {
+	if (!is_signed || !is_inside_mesh(node, p)) {
 		log_peer_trouble("trust", "unsigned", p, "no valid signature of its machine key");
 		return false;
 	}
@@ -195,7 +213,8 @@ void node_use_peer(struct node *node, const struct control_peer *p, uint64_t now
 		entry = add_entry(node, p->id);
 	if (!entry)
 		return;
-	if (!is_trusted(node, p, &entry->told)) {
+	const struct control_peer *used = entry->peer ? peer_info(entry->peer) : NULL;
+	if (!is_trusted(node, p, used, &entry->told)) {
 		drop_peer(node, entry);
 		return;
 	}
