@@ -479,9 +479,15 @@ void relay_session_on_closed(struct relay_session *s, const char *reason, uint32
 		snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	if (was_useful)
 		s->failures = 0;
+	/* Told when to come back, but never sooner than who is told nothing: a relay that sends
+	 * away whoever comes would be dialled in a loop. After good service it is taken at its
+	 * word. */
 	s->retry_us = now_us + back_off_us(s, random);
-	if (told_us > now_us)
-		s->retry_us = told_us + part_of((told_us - now_us) / 2, random);
+	if (told_us > now_us) {
+		uint64_t least_us = was_useful ? now_us + shortest_wait_us : s->retry_us;
+
+		s->retry_us = later(told_us + part_of((told_us - now_us) / 2, random), least_us);
+	}
 	s->failures++;
 	/* A relay that worked is tried first again; one that did not gives way to the next. */
 	s->node = was_up ? s->node : s->node + 1;

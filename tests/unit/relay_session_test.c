@@ -305,6 +305,22 @@ TEST(health_and_restarting_are_told_and_the_relay_says_when_to_come_back)
 	CHECK(!t.s.drains && t.s.deadline_us == t0 + 3 * S + 250 * MS);
 }
 
+TEST(a_relay_that_sends_everybody_away_is_dialled_ever_slower)
+{
+	struct derp_frame restarting = {.type = DERP_RESTARTING, .restarting = {1, 0}};
+	struct test t = up(t0);
+
+	t.s.failures = 5;
+	CHECK(hear(&t, &restarting, t0 + S) == 0);
+	relay_session_on_closed(&t.s, "closed", half, t0 + S);
+	CHECK(t.s.deadline_us == t0 + S + 1600 * MS);
+
+	t = up(t0); /* after a service of 20 s */
+	CHECK(hear(&t, &restarting, t0 + 20 * S) == 0);
+	relay_session_on_closed(&t.s, "closed", half, t0 + 20 * S);
+	CHECK(t.s.deadline_us == t0 + 20 * S + 10 * MS);
+}
+
 TEST(a_new_home_is_told_at_once)
 {
 	struct test t = up(t0);
