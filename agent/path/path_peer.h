@@ -154,6 +154,7 @@ struct path {
 	struct path_deficit {
 		uint64_t since_us; /* beginning of the open second; 0: nothing to compare with */
 		uint32_t base_sent, base_heard;
+		uint32_t heard;	 /* as told last: less means a process that began anew */
 		uint32_t sent;	 /* at the beginning of the second, since base */
 		int32_t least;	 /* in the open second */
 		int32_t counted; /* found missing before */

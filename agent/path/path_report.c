@@ -133,11 +133,12 @@ void path_report_count_packets(struct path_peer *p, int slot, const struct probe
 		d->since_us = 0;
 		return;
 	}
-	if (d->since_us == 0)
+	if (d->since_us == 0 || (int32_t)(data_heard - d->heard) < 0)
 		*d = (struct path_deficit){.since_us = now_us,
 					   .base_sent = probe->data_sent,
 					   .base_heard = data_heard,
 					   .is_first = true};
+	d->heard = data_heard;
 	uint32_t sent = probe->data_sent - d->base_sent;
 	int32_t missing = (int32_t)(sent - (data_heard - d->base_heard));
 

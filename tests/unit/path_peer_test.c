@@ -856,6 +856,18 @@ TEST(a_peer_that_restarts_is_not_blamed_on_the_path)
 	free(w);
 }
 
+TEST(the_counts_of_a_peer_that_began_anew_are_no_loss)
+{
+	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+
+	run(w, 5 * (uint64_t)US_PER_S);
+	memset(&w->node[1].traffic, 0, sizeof(w->node[1].traffic));
+	run(w, 10 * (uint64_t)US_PER_S);
+	CHECK(w->node[0].p.path[w->node[0].p.in_use].score.packet_loss_ppm < 5000);
+	CHECK(uses(w, 0, WAY_DIRECT));
+	free(w);
+}
+
 TEST(a_peer_that_left_is_left_alone)
 {
 	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
