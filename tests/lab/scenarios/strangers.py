@@ -1,6 +1,7 @@
 """Strangers do their worst to every open port while somebody types: nothing stalls, nothing grows,
 and whatever they send is counted by a reason."""
 import contextlib
+import signal
 import time
 
 import census
@@ -229,7 +230,7 @@ def connections(case):
         watch.hold()
 
 
-CROWDS = (("silent", 5000), ("drip", 1000), ("reader", 300))
+CROWDS = (("silent", 5000), ("drip", 1000), ("reader", 1000))
 CROWD_KB_EACH = 64
 
 
@@ -273,6 +274,37 @@ def join_beside(m, number):
     node.leave_host()
     m.coordinator.remove_node(node.name)
     return first_ms
+
+
+@scenario("strangers/stopped-reader", timeout=60)
+def stopped_reader(case):
+    """A client that the relay has let in reads nothing while another sends to it: what waits for it
+    is bounded, dropped by a reason, and then it is closed."""
+    with typing_in_mesh(case) as (m, typing, watch):
+        sleeper = m.add_node("stranger", "sleeper", "agent")
+        sleeper.join()
+        mesh.wait_for("sleeper to be online", sleeper.is_online)
+        m.topo.cut_udp(everything=True)
+        m.wait_for_path("relay")
+        mesh.wait_for("laptop to reach sleeper by relay",
+                      lambda: reaches(m, sleeper) and m.laptop.path(sleeper)[0] == "relay")
+        relay = m.relays[m.laptop.path(sleeper)[1]]
+        sender = tools.datagrams(m, "laptop", sleeper.address(), every_ms=1)
+        typing.during("flowing", 1)
+        sleeper.process.send_signal(signal.SIGSTOP)
+        typing.during("stopped", 8)
+        sent = sender.result()["sent"]
+        page = relay.ledger()["page"]
+        drops = {why: int(n) for why, n in page["warren_relay_drops_total"].items() if n}
+        closed = {why: int(n) for why, n in page["warren_relay_closed_total"].items() if n}
+        case.note(f"{sent} sent, {relay.name} dropped {drops}, closed {closed}")
+        case.check("the relay dropped nothing", drops)
+        case.check("the relay did not close who reads nothing", closed.get("write_late"))
+        case.check(f"{relay.name}'s counters do not add up", relay.ledger()["balanced"])
+        typing.finish()
+        hold_gaps(case, typing, ["flowing", "stopped"])
+        sleeper.process.send_signal(signal.SIGCONT)
+        watch.hold()
 
 
 # ---- servers that are not who they should be ----
