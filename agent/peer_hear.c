@@ -12,6 +12,11 @@
  * has lost its keys; in the first seconds both ends may, each having begun. */
 static const uint64_t renewal_us = 120 * US_PER_S, no_answer_us = 15 * US_PER_S;
 static const uint64_t both_began_us = 5 * US_PER_S;
+/* What an answer to our first initiation may take beyond four round trips; doubled each time. */
+static const uint64_t answer_us = 250 * US_PER_MS;
+/* The same for what the peer sends once we have confirmed a keypair, beyond one round trip. */
+static const uint64_t confirm_us = 50 * US_PER_MS;
+enum { HURRIES_MAX = 4, CONFIRMS_MAX = 5 };
 
 static struct path_report report_from_wire(const struct disco_report *report,
 					   const struct way *from)
@@ -29,19 +34,65 @@ static struct path_report report_from_wire(const struct disco_report *report,
 
 /* ---- disco ---- */
 
+/* In the life of this process. */
+static bool never_shook_hands(const struct peer *peer)
+{
+	struct engine_peer_stats stats;
+
+	engine_peer_stats(peer->engine, &stats);
+	return stats.last_handshake_unix_us == 0;
+}
+
 /* It has sent data, so it believes in keys of a process before ours: they are gone, and with the
  * power went perhaps what a warm start reads. Left alone it would notice after 15 s (WireGuard's
  * KEEPALIVE_TIMEOUT + REKEY_TIMEOUT). */
 static bool believes_in_lost_keys(const struct peer *peer, const struct disco_ping *ping)
 {
 	const struct disco_report *report = &ping->report;
-	struct engine_peer_stats stats;
 
 	if (!ping->has_report ||
 	    (report->data_sent[DISCO_WAY_DIRECT] == 0 && report->data_sent[DISCO_WAY_RELAY] == 0))
 		return false;
+	return never_shook_hands(peer);
+}
+
+/* A way answers our pings, but our first initiation went unanswered: it or the answer was lost, and
+ * nobody waits for WireGuard's 5 s. A new one, since the peer takes the same for a replay. */
+static void hurry_handshake(struct peer *peer, uint64_t rtt_us, uint64_t now_us)
+{
+	uint64_t wait_us = (answer_us + 4 * rtt_us) << peer->n_hurried;
+
+	if (peer->initiation.len == 0 || peer->n_hurried == HURRIES_MAX ||
+	    now_us - peer->initiation.sent_us < wait_us || !never_shook_hands(peer))
+		return;
+	peer->n_hurried++;
+	engine_peer_start_handshake(peer->engine, true);
+}
+
+static bool was_heard_since(const struct peer *peer, uint64_t since_us)
+{
+	struct engine_peer_stats stats;
+
 	engine_peer_stats(peer->engine, &stats);
-	return stats.last_handshake_unix_us == 0;
+	return stats.way[WAY_DIRECT].last_received_us >= since_us ||
+	       stats.way[WAY_RELAY].last_received_us >= since_us;
+}
+
+/* We began this keypair, and nothing came under it yet. The peer may have missed the packet by
+ * which we confirmed it, and goes on with keys that are lost. */
+static void confirm_again(struct peer *peer, uint64_t rtt_us, uint64_t now_us)
+{
+	uint64_t wait_us = (confirm_us + rtt_us) << peer->n_confirmed;
+
+	if (peer->shook_us == 0 || now_us - peer->shook_us < wait_us)
+		return;
+	bool is_over = peer->n_confirmed == CONFIRMS_MAX || was_heard_since(peer, peer->shook_us);
+
+	if (is_over)
+		peer->shook_us = 0;
+	else
+		engine_peer_confirm(peer->engine);
+	peer->n_confirmed++;
 }
 
 static void on_ping(struct peer *peer, const struct disco_ping *ping, const struct way *from,
@@ -67,6 +118,8 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 	if (!proved.matched)
 		return;
 	peer_repeat_initiation(peer, &proved.way);
+	hurry_handshake(peer, proved.rtt_us, now_us);
+	confirm_again(peer, proved.rtt_us, now_us);
 	if (peer_is_in_use(peer, &proved.way))
 		observer_on_pong(&peer->observer, &proved);
 	peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);
@@ -175,8 +228,8 @@ void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len
 		on_answer_send(peer, packet, len, reply_to, now_us);
 		return;
 	}
-	peer->initiation =
-		(struct initiation){.len = len < PEER_INITIATION_MAX ? len : PEER_INITIATION_MAX};
+	peer->initiation = (struct initiation){
+		.len = len < PEER_INITIATION_MAX ? len : PEER_INITIATION_MAX, .sent_us = now_us};
 	memcpy(peer->initiation.bytes, packet, peer->initiation.len);
 	peer_send_initiation(peer);
 	peer_want(peer, now_us);
@@ -184,6 +237,9 @@ void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len
 
 void peer_on_handshake_done(struct peer *peer, uint64_t now_us)
 {
+	peer->shook_us = peer->initiation.len > 0 ? now_us : 0;
+	peer->n_confirmed = 0;
 	peer->initiation.len = 0;
+	peer->n_hurried = 0;
 	observer_on_proof(&peer->observer, now_us);
 }

@@ -17,6 +17,7 @@ enum { PEER_HANDSHAKE_WAYS_MAX = 8, PEER_INITIATION_MAX = 148 };
 struct initiation {
 	uint8_t bytes[PEER_INITIATION_MAX];
 	size_t len; /* 0: none is open */
+	uint64_t sent_us;
 	struct way ways[PEER_HANDSHAKE_WAYS_MAX];
 	bool is_repeated[PEER_HANDSHAKE_WAYS_MAX]; /* went by this way a second time */
 	size_t n_ways;
@@ -32,6 +33,9 @@ struct peer {
 	struct observer observer;
 	bool was_active; /* when it was last observed */
 	struct initiation initiation;
+	unsigned n_hurried;   /* initiations sent before WireGuard's retry was due */
+	uint64_t shook_us;    /* our initiation was answered; 0: or the peer was heard since */
+	unsigned n_confirmed; /* since then, beyond the first */
 };
 
 /* ---- peer_act.c ---- */

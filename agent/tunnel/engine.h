@@ -178,6 +178,9 @@ void engine_peer_hold(struct engine_peer *peer, uint64_t until_us);
 /* Initiates now. The core limits it to one each REKEY_TIMEOUT; force passes that limit (once, at
  * start, and where the peer is known to have lost its keys). */
 void engine_peer_start_handshake(struct engine_peer *peer, bool force);
+/* The first packet under a keypair that we began confirms it to the peer, who seals nothing with it
+ * before: what waits, or else a keep-alive, goes now. For where that first packet may be lost. */
+void engine_peer_confirm(struct engine_peer *peer);
 
 enum engine_drop {
 	DROP_NO_PEER,	    /* out: no allowed IP covers the destination, or the peer was removed */

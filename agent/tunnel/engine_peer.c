@@ -277,6 +277,11 @@ void engine_peer_start_handshake(struct engine_peer *peer, bool force)
 	engine_do_effects(peer->engine);
 }
 
+void engine_peer_confirm(struct engine_peer *peer)
+{
+	engine_peer_post(peer, LANE_CONFIRM);
+}
+
 /* ---- numbers ---- */
 
 void engine_peer_stats(const struct engine_peer *peer, struct engine_peer_stats *out)

@@ -296,6 +296,25 @@ TEST(power_lost_after_an_orderly_end_keeps_no_node_from_starting)
 	end(&m);
 }
 
+TEST(a_lost_packet_of_the_first_handshake_costs_no_five_seconds)
+{
+	static const struct link_quality lossy = {.delay_us = 5000, .loss = 0.3};
+	struct mesh m;
+
+	begin(&m, 8);
+	struct link *link = nic_link(host_nic(node_machine_host(m.nodes[1]), 0));
+
+	for (unsigned n = 0; n < 20; n++) {
+		type_for_ms(&m, 2000);
+		link_set_quality(link, LINK_UP, &lossy);
+		node_machine_term(m.nodes[1]);
+		start_node(&m, 1);
+		CHECK(type_for_ms(&m, 4000) > 0);
+		link_set_quality(link, LINK_UP, &(struct link_quality){.delay_us = 5000});
+	}
+	end(&m);
+}
+
 TEST(a_sleeping_node_hears_nothing_and_wakes_to_what_it_had)
 {
 	struct mesh m;
