@@ -12,7 +12,6 @@
 enum { MARKS = 32, NAMED_MAX = CANDIDATES_MAX };
 
 static const uint64_t active_us = 10 * US_PER_S, wanted_us = 10 * US_PER_S;
-static const uint64_t called_us = 5 * US_PER_S;
 /* How late a timer may fire before it counts as our own stall. */
 static const uint64_t late_min_us = 20 * US_PER_MS;
 /* While data flows, main looks at the lanes' times this often. */
@@ -334,8 +333,7 @@ void path_peer_on_call_me_maybe(struct path_peer *p, const struct endpoint *addr
 	}
 	if (n > 0 && p->in_use >= 0 && left_in_use(p, was_named))
 		liveness_on_doubt(&p->path[p->in_use].live, now_us);
-	if (p->wanted_until_us < now_us + called_us)
-		p->wanted_until_us = now_us + called_us;
+	path_send_on_called(p, now_us);
 	settle(p, now_us, out);
 }
 
@@ -462,7 +460,8 @@ void path_peer_on_notice(struct path_peer *p, enum path_notice notice, enum way_
 	switch (notice) {
 	case PATH_LEAVING:
 		p->has_left = true;
-		p->wanted_until_us = 0;
+		p->wanted_until_us = p->called_until_us = 0;
+		p->owes_call = false;
 		break;
 	case PATH_RESTARTING:
 		on_restarting(p, now_us, out);

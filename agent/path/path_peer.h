@@ -185,7 +185,9 @@ struct path_peer {
 	uint64_t serial_high, serial_mark, serial_floor, serial_floor_us;
 	uint64_t call_us;	  /* next call-me-maybe; US_NEVER: none planned */
 	unsigned call_tries;	  /* sent since the last burst began */
-	uint64_t wanted_until_us; /* a direct way is looked for until then */
+	uint64_t wanted_until_us; /* a direct way is looked for until then, and the peer called */
+	uint64_t called_until_us; /* the peer called: a direct way is looked for until then */
+	bool owes_call;		  /* one answer to a peer that nothing here wants */
 	uint64_t active_until_us; /* inner data passed less than 10 s ago */
 	uint64_t moved_us;	  /* last move between ways */
 	uint64_t better_since_us; /* another way has been better since; US_NEVER: none is */

@@ -18,6 +18,7 @@ static const uint64_t keepalive_us = 25 * US_PER_S;
 /* Who answers may be pinged by each event that wants it, but not in a loop of events. */
 static const uint64_t ping_gap_us = 1 * US_PER_MS;
 static const uint64_t call_gap_us = 50 * US_PER_MS;
+static const uint64_t called_us = 5 * US_PER_S; /* what a call of the peer's is good for */
 static const uint64_t ask_endpoints_gap_us = 1 * US_PER_S;
 
 /* An endpoint that never answered, and a call-me-maybe: in quick succession at first, since a NAT's
@@ -60,6 +61,13 @@ bool path_send_is_active(const struct path_peer *p, uint64_t now_us)
 static bool is_wanted(const struct path_peer *p, uint64_t now_us)
 {
 	return now_us < p->wanted_until_us || path_send_is_active(p, now_us);
+}
+
+/* The peer's word makes us look too, but not call: two that cannot meet would keep each other
+ * awake for ever. */
+static bool is_looked_for(const struct path_peer *p, uint64_t now_us)
+{
+	return is_wanted(p, now_us) || now_us < p->called_until_us;
 }
 
 static bool can_send_by(const struct path_peer *p, const struct path *path)
@@ -270,13 +278,13 @@ static uint64_t interval_us(const struct path_peer *p, int slot, uint64_t now_us
 		return US_NEVER;
 	switch (path->live.state) {
 	case PATH_PROBING:
-		return is_wanted(p, now_us) ? burst_interval_us(path->tries) : US_NEVER;
+		return is_looked_for(p, now_us) ? burst_interval_us(path->tries) : US_NEVER;
 	case PATH_UP:
 		return up_interval_us(p, slot, now_us);
 	case PATH_SUSPECT:
 		return suspect_us;
 	case PATH_DOWN:
-		if (!is_wanted(p, now_us))
+		if (!is_looked_for(p, now_us))
 			return US_NEVER;
 		return now_us - path->live.since_us < down_fresh_us ? down_us : down_long_us;
 	case PATH_STATES:
@@ -312,8 +320,8 @@ static bool can_call(const struct path_peer *p, uint64_t now_us)
 	bool is_direct = p->in_use >= 0 && p->choice.first.kind == WAY_DIRECT &&
 			 p->path[p->in_use].live.state == PATH_UP;
 
-	return p->has_endpoints && !is_direct && is_wanted(p, now_us) && has_relay(p) &&
-	       p->obstacle != PATH_RELAY_ONLY && !p->has_left;
+	return p->has_endpoints && !is_direct && (is_wanted(p, now_us) || p->owes_call) &&
+	       has_relay(p) && p->obstacle != PATH_RELAY_ONLY && !p->has_left;
 }
 
 /* By two relays at most: the one in use or heard last comes first in the list of the caller. */
@@ -333,8 +341,19 @@ static void call_due(struct path_peer *p, uint64_t now_us, struct path_actions *
 {
 	if (now_us < p->call_us || !can_call(p, now_us) || call_by_relays(p, out) == 0)
 		return;
+	p->owes_call = false;
 	p->last_call_us = now_us;
 	p->call_us = now_us + burst_interval_us(++p->call_tries);
+}
+
+void path_send_on_called(struct path_peer *p, uint64_t now_us)
+{
+	p->called_until_us = now_us + called_us;
+	/* One answer tells the peer where we are now; its own call a moment ago was none. */
+	if (is_wanted(p, now_us) || now_us - p->last_call_us < called_us)
+		return;
+	p->owes_call = true;
+	p->call_us = now_us;
 }
 
 static void questions_due(struct path_peer *p, uint64_t now_us, struct path_actions *out)

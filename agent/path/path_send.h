@@ -25,6 +25,8 @@ void path_send_not_hearing(struct path_peer *p, struct path_actions *out);
 /* From now on unproved endpoints are tried as if they were new, and the peer is called at once. */
 void path_send_restart_burst(struct path_peer *p, uint64_t now_us);
 void path_send_restart_calls(struct path_peer *p, uint64_t now_us);
+/* The peer called: for a while we look for it too. */
+void path_send_on_called(struct path_peer *p, uint64_t now_us);
 /* Our own mapping is in doubt. */
 void path_send_ask_endpoints(struct path_peer *p, uint64_t now_us, struct path_actions *out);
 

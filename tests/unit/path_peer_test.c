@@ -951,6 +951,44 @@ static unsigned count(const struct path_actions *out, enum path_action_kind kind
 	return n;
 }
 
+/* Calls sent while time passes, by every deadline on the way. */
+static unsigned calls_until(struct lone *l, uint64_t from_us, uint64_t until_us)
+{
+	const struct path_traffic none = {0};
+	unsigned calls = 0;
+
+	for (uint64_t now_us = from_us; now_us < until_us; now_us += 10 * MS) {
+		l->out.n = 0;
+		if (path_peer_deadline_us(&l->p) <= now_us)
+			path_peer_on_deadline(&l->p, &none, now_us, &l->out);
+		calls += count(&l->out, PATH_SEND_CALL_ME_MAYBE);
+	}
+	return calls;
+}
+
+TEST(a_call_that_nobody_here_wanted_is_answered_once)
+{
+	struct lone *l = lone_new();
+	const struct endpoint addr = ep("198.51.100.7:9");
+	uint64_t now_us = start_us + 60 * US_PER_S;
+
+	path_peer_on_own_endpoints(&l->p, now_us, &l->out);
+	l->out.n = 0;
+	path_peer_on_call_me_maybe(&l->p, &addr, 1, now_us, &l->out);
+	CHECK_INT(count(&l->out, PATH_SEND_CALL_ME_MAYBE), 1);
+	CHECK_INT(calls_until(l, now_us, now_us + 4 * US_PER_S), 0);
+	l->out.n = 0;
+	now_us += 4 * US_PER_S;
+	path_peer_on_call_me_maybe(&l->p, &addr, 1, now_us, &l->out);
+	CHECK_INT(count(&l->out, PATH_SEND_CALL_ME_MAYBE), 0);
+	CHECK_INT(calls_until(l, now_us, now_us + 60 * US_PER_S), 0);
+	now_us += 60 * US_PER_S;
+	l->out.n = 0;
+	path_peer_on_call_me_maybe(&l->p, &addr, 1, now_us, &l->out);
+	CHECK_INT(count(&l->out, PATH_SEND_CALL_ME_MAYBE), 1);
+	free(l);
+}
+
 TEST(a_flood_of_call_me_maybe_makes_32_pings_at_once_and_64_a_second)
 {
 	struct lone *l = lone_new();
