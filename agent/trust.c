@@ -153,9 +153,15 @@ int trust_accept(struct trust_book *book, const char *name, const char *owner,
 	if (strcmp(offered, fingerprint) != 0)
 		return -EKEYREJECTED;
 	e->known = e->offer;
+	book->changed = true;
+	if (e->why != TRUST_ADDRESS_TAKEN && address_is_anothers(book, &e->offer)) {
+		/* Said yes to the key; nobody has told of an address that is a friend's. */
+		e->known.v4 = e->known.v6 = (struct ip_addr){0};
+		e->why = TRUST_ADDRESS_TAKEN;
+		return 0;
+	}
 	e->has_offer = false;
 	release_addresses(book, &e->known);
-	book->changed = true;
 	return 0;
 }
 

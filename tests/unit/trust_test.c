@@ -94,3 +94,24 @@ TEST(gives_an_address_away_when_the_user_says_so)
 	CHECK_INT(trust_judge(&book, &gone), TRUST_ADDRESS_TAKEN);
 	trust_book_free(&book);
 }
+
+TEST(a_yes_to_a_key_is_none_to_a_friends_address)
+{
+	struct trust_book book = {0};
+	struct introduction dev = introduce("dev", 1, 2, 5), gpu = introduce("gpu", 9, 3, 1);
+	struct introduction forged = introduce("dev", 7, 3, 1); /* another key, and gpu's address */
+	char shown[FINGERPRINT_LEN];
+
+	trust_judge(&book, &dev);
+	trust_judge(&book, &gpu);
+	CHECK_INT(trust_judge(&book, &forged), TRUST_KEY_CHANGED);
+	trust_fingerprint(&forged.machine_key, shown);
+	CHECK_INT(trust_accept(&book, "dev", "alice", shown), 0);
+	CHECK_INT(trust_judge(&book, &gpu), TRUST_USED);
+	CHECK_INT(trust_judge(&book, &forged), TRUST_ADDRESS_TAKEN);
+	/* The user is told of the address now, and may give it away knowingly. */
+	CHECK_INT(trust_accept(&book, "dev", "alice", shown), 0);
+	CHECK_INT(trust_judge(&book, &forged), TRUST_USED);
+	CHECK_INT(trust_judge(&book, &gpu), TRUST_ADDRESS_TAKEN);
+	trust_book_free(&book);
+}
