@@ -33,6 +33,8 @@ static int upsert(struct control_map *map, const struct control_peer *p)
 {
 	struct control_peer *known = find_in_map(map, p->id);
 
+	if (!known && map->n_peers == CONTROL_MAX_PEERS)
+		return -E2BIG;
 	if (!known) {
 		struct control_peer *grown =
 			realloc(map->peers, (map->n_peers + 1) * sizeof(*grown));
@@ -84,9 +86,13 @@ static void take_map(struct node *node, const struct control_map *news, uint64_t
 		node_drop_entry(node, news->removed[i]);
 	}
 	for (size_t i = 0; i < news->n_peers; i++) {
-		if (upsert(&node->map.map, &news->peers[i]) != 0)
-			log_error("map", log_event("out-of-memory"));
-		node_use_peer(node, &news->peers[i], now_us);
+		int err = upsert(&node->map.map, &news->peers[i]);
+
+		if (err == 0)
+			node_use_peer(node, &news->peers[i], now_us);
+		else
+			log_error("map", log_event("peer-left-out"),
+				  log_str("error", strerror(-err)));
 	}
 	node->map.map.number = news->number;
 	node->map.heard_unix_s = unix_s();
