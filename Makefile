@@ -156,13 +156,19 @@ $(B)/tests/$(1): $(B)/obj/tests/unit/$(1).o $(B)/obj/tests/unit/test.o \
 endef
 $(foreach t,$(notdir $(TESTS)),$(eval $(call test_rule,$(t))))
 
-# Replays a corpus without a fuzzing engine, so that any compiler and sanitizer can do it.
+# Replays a corpus without a fuzzing engine, so that any compiler and sanitizer can do it; and the
+# same with clang's engine, which tests/fuzz/run.sh builds and runs.
 define replay_rule
 $(B)/fuzz/$(1)_replay: $(B)/obj/tests/fuzz/$(1).o $(B)/obj/tests/fuzz/replay.o \
 		$(call link_archives,$(call room_of,$(1:_fuzz=)))
 	@mkdir -p $$(@D)
 	@echo "  LINK    $$@"
 	$(Q)$$(CC) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS)
+
+$(B)/fuzz/$(1): $(B)/obj/tests/fuzz/$(1).o $(call link_archives,$(call room_of,$(1:_fuzz=)))
+	@mkdir -p $$(@D)
+	@echo "  LINK    $$@"
+	$(Q)$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$< -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(LIBS)
 endef
 $(foreach f,$(FUZZERS),$(eval $(call replay_rule,$(f))))
 
@@ -199,10 +205,10 @@ sim: $(B)/warren-sim
 check: programs $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay)
 	$(Q)tests/check.sh $(B) $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay)
 
-# Coverage-guided fuzzing, each target for T seconds. Needs clang.
+# Coverage-guided fuzzing, T seconds in all, shared as tests/fuzz/targets says. Needs clang.
 T ?= 60
 fuzz:
-	$(Q)tests/fuzz/run.sh $(T) $(FUZZERS)
+	$(Q)B=$(B) tests/fuzz/run.sh $(T) $(FUZZERS)
 
 # By name, so that make keeps the objects and builds them once.
 $(LAB_TOOLS): $(B)/lab/%: $(B)/obj/tests/lab/tools/%.o $(call archive,common)
