@@ -188,6 +188,7 @@ static void on_timer(void *arg, uint64_t now_us)
 	if (node->on) {
 		node_reach_on_deadline(node, now_us);
 		peers_on_deadline(node, now_us);
+		node_reach_on_activity(node, now_us);
 		on_saves_due(node, now_us);
 		node_keys_on_deadline(node, now_us);
 	}

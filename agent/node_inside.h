@@ -132,7 +132,7 @@ struct node {
 	struct home home;
 	struct control_where where; /* as last told */
 	struct candidate_rules rules;
-	uint64_t survey_due_us;
+	uint64_t survey_due_us, surveyed_us; /* the next one, and the last */
 
 	struct node_work *work[NODE_WORK_MAX];
 	/* What became of the datagrams that reached main, and of those that relays brought. */
@@ -224,6 +224,8 @@ void node_reach_stop(struct node *node);
 void node_reach_on_stun(struct node *node, const uint8_t *buf, size_t len,
 			const struct endpoint *from, uint64_t now_us);
 void node_reach_on_deadline(struct node *node, uint64_t now_us);
+/* After the peers' deadlines: who begins to talk needs to know where he can be reached now. */
+void node_reach_on_activity(struct node *node, uint64_t now_us);
 uint64_t node_reach_deadline_us(const struct node *node);
 /* The machine woke, or the addresses changed: everything proves itself anew. */
 void node_reach_changed(struct node *node, const char *code, uint64_t now_us);

@@ -124,6 +124,7 @@ void node_reach_survey(struct node *node, uint64_t now_us)
 	randombytes_buf(random, sizeof(random));
 	stun_survey_start(node->survey, node->servers, node->n_servers, random, now_us);
 	node->survey_told = false;
+	node->surveyed_us = now_us;
 	node_relays_retry_lookups(node);
 	send_due_questions(node, now_us);
 }
@@ -244,6 +245,16 @@ void node_reach_on_deadline(struct node *node, uint64_t now_us)
 	}
 	if (now_us >= home_deadline_us(&node->home))
 		node_reach_decide_home(node, now_us);
+}
+
+/* While nobody talked, our mapping may have gone: a peer that is told the old one knocks in vain.
+ */
+void node_reach_on_activity(struct node *node, uint64_t now_us)
+{
+	uint64_t due_us = node->surveyed_us + survey_active_us;
+
+	if (node->n_servers > 0 && node->survey_due_us > due_us && is_anyone_active(node, now_us))
+		node->survey_due_us = due_us;
 }
 
 static uint64_t sooner(uint64_t a, uint64_t b)
