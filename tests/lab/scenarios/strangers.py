@@ -230,8 +230,8 @@ def connections(case):
         watch.hold()
 
 
-CROWDS = (("silent", 5000), ("drip", 1000), ("reader", 1000))
-CROWD_KB_EACH = 64
+CROWDS = (("silent", 5000), ("drip", 1000), ("reader", 300))
+CROWD_KB_EACH = 128  # records in and out, a request, and 64 KB of answers that nobody reads
 
 
 @scenario("strangers/crowds", timeout=150)
@@ -244,7 +244,7 @@ def crowds(case):
             typing.keys.mark(manner)
             before = watch.look()
             standing = [tools.crowd(m, manner, p.host, p.port, size, 1500) for p in ports]
-            time.sleep(size / 1500 + 3)
+            time.sleep(size / 1500 + 4)
             for port in ports:
                 rise = watch.rise_kb(port.daemon, before)
                 case.note(f"{manner:8} {size} at {port.daemon.name}: {rise} KB more, "

@@ -28,7 +28,12 @@ static const char *const manner_names[MANNERS] = {
 	[REFLECTED] = "reflected", [READER] = "reader",
 };
 
-static const char question[] = "GET / HTTP/1.1\r\nHost: crowd\r\n\r\n";
+#define ASK "GET / HTTP/1.1\r\nHost: crowd\r\n\r\n"
+#define ASK_4 ASK ASK ASK ASK
+#define ASK_16 ASK_4 ASK_4 ASK_4 ASK_4
+
+static const char questions[] = ASK_16 ASK_16;
+enum { QUESTIONS = 32, READER_BUFFER_LEN = 4096 };
 
 struct member {
 	SSL *ssl; /* readers only */
@@ -126,11 +131,11 @@ static bool ask_on(struct crowd *c, struct member *m)
 {
 	for (int i = 0; i < 16; i++) {
 		int n = SSL_is_init_finished(m->ssl)
-				? SSL_write(m->ssl, question, sizeof(question) - 1)
+				? SSL_write(m->ssl, questions, sizeof(questions) - 1)
 				: SSL_connect(m->ssl);
 
 		if (n > 0) {
-			c->asked++;
+			c->asked += SSL_is_init_finished(m->ssl) ? QUESTIONS : 0;
 			continue;
 		}
 		int err = SSL_get_error(m->ssl, n);
@@ -179,6 +184,11 @@ static void join_in(struct crowd *c)
 	p->events = POLLIN | POLLOUT;
 	if (p->fd < 0)
 		die("socket");
+	if (c->manner == READER) { /* what it does not read is the server's to keep */
+		int len = READER_BUFFER_LEN;
+
+		setsockopt(p->fd, SOL_SOCKET, SO_RCVBUF, &len, sizeof(len));
+	}
 	(void)!connect(p->fd, (struct sockaddr *)&c->sa, c->sa_len);
 	if (c->manner != READER)
 		return;
