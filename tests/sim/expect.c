@@ -4,6 +4,8 @@
 
 #include "common/clock.h"
 
+static const uint64_t idle_ask_us = 25 * US_PER_S;
+
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -225,6 +227,35 @@ static void add_relayless(struct expect *e, const struct day *d)
 		}
 }
 
+static uint64_t apart_us(const struct expect *e, uint64_t since_us, uint64_t until_us)
+{
+	uint64_t sum = 0, counted_us = since_us;
+
+	for (size_t i = 0; i < e->n_apart; i++) {
+		uint64_t from = max_u64(e->apart[i].from_us, counted_us);
+		uint64_t until = e->apart[i].until_us < until_us ? e->apart[i].until_us : until_us;
+
+		if (from >= until)
+			continue;
+		sum += until - from;
+		counted_us = until;
+	}
+	return sum;
+}
+
+/* Nobody talks with a node while its NAT forgets it: it has no cause to look, and finds its servers
+ * gone when it asks them next, each 25 s. */
+static void forgive_idle_rebinds(struct expect *e)
+{
+	for (size_t i = 0; i < e->n_edges; i++) {
+		struct expect_edge *edge = &e->edges[i];
+
+		if (edge->event->word == DAY_REBIND &&
+		    apart_us(e, edge->at_us, edge->at_us + idle_ask_us) > 0)
+			edge->allow_us += idle_ask_us + 5 * US_PER_S;
+	}
+}
+
 void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 {
 	*e = (struct expect){.can_be_direct = can_be_direct(&d->nodes[a], &d->nodes[b])};
@@ -248,25 +279,10 @@ void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 	add_strangeness(e, d, a);
 	add_strangeness(e, d, b);
 	add_relayless(e, d);
+	forgive_idle_rebinds(e);
 }
 
 /* ---- questions ---- */
-
-static uint64_t apart_us(const struct expect *e, uint64_t since_us, uint64_t until_us)
-{
-	uint64_t sum = 0, counted_us = since_us;
-
-	for (size_t i = 0; i < e->n_apart; i++) {
-		uint64_t from = max_u64(e->apart[i].from_us, counted_us);
-		uint64_t until = e->apart[i].until_us < until_us ? e->apart[i].until_us : until_us;
-
-		if (from >= until)
-			continue;
-		sum += until - from;
-		counted_us = until;
-	}
-	return sum;
-}
 
 uint64_t expect_pause_us(const struct expect *e, uint64_t since_us, uint64_t until_us)
 {

@@ -15,7 +15,7 @@
 #include "tests/sim/expect.h"
 #include "tests/sim/verdict.h"
 
-enum { WATCH_GAP_SPANS = 32 }; /* the last ones count */
+enum { WATCH_GAP_SPANS = 128 }; /* the last ones count */
 
 struct watch_gap {
 	const struct expect *expect; /* borrowed; NULL: no flow */
