@@ -232,6 +232,8 @@ static void on_state(void *arg, bool connected, const char *error)
 	else if (node->link_up || strcmp(node->link_error, error ? error : "") != 0)
 		log_warn("coordinator", log_event("unreachable"), log_str("error", error));
 	node->link_up = connected;
+	if (connected && node->refused) /* relays refused us as well, and wait ever longer */
+		relay_thread_check(node->relay_thread);
 	node->refused = node->refused && !connected;
 	snprintf(node->link_error, sizeof(node->link_error), "%s",
 		 connected || !error ? "" : error);

@@ -214,6 +214,24 @@ TEST(a_removed_node_is_shut_out_of_coordinator_and_relays)
 	end(m);
 }
 
+TEST(a_removed_node_that_joins_anew_has_its_relays_at_once)
+{
+	struct mesh *m = begin(8);
+	char invitation[INVITATION_TEXT_LEN];
+
+	run_ms(5000);
+	CHECK(coordinator_machine_remove_node(m->coordinator, "dev.alice", m->error) == 0);
+	run_ms(300000);
+	CHECK_INT(clients_of(m, 0), NODES - 1);
+	CHECK(coordinator_machine_invite(m->coordinator, "dev.alice", NULL, invitation, m->error) ==
+	      0);
+	CHECK(node_machine_join(m->nodes[1], invitation) != 0);
+	run_ms(1000);
+	CHECK_INT(sessions(m), NODES);
+	CHECK_INT(clients_of(m, 0), NODES);
+	end(m);
+}
+
 TEST(a_relay_that_starts_without_its_coordinator_lets_known_keys_in)
 {
 	struct mesh *m = begin(5);
