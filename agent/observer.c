@@ -51,6 +51,7 @@ void observer_step(struct observer *o, const struct observer_view *v, struct obs
 {
 	const struct path_traffic_kind *direct = &v->traffic->kind[WAY_DIRECT];
 	const struct path_traffic_kind *relay = &v->traffic->kind[WAY_RELAY];
+	const struct path_traffic_kind *waiting = &v->traffic->kind[WAY_NONE];
 	uint64_t proved_us = later(v->proof->proved_us, o->shook_us);
 	uint64_t data_heard_us = later(direct->last_heard_us, relay->last_heard_us);
 	uint32_t sent = direct->data_sent + relay->data_sent;
@@ -58,8 +59,10 @@ void observer_step(struct observer *o, const struct observer_view *v, struct obs
 	struct gap_view view = {
 		.heard_us = later(later(data_heard_us, v->proof->heard_us), proved_us),
 		.proved_us = proved_us,
-		.last_data_sent_us = later(direct->last_data_sent_us, relay->last_data_sent_us),
-		.data_sent = sent,
+		.last_data_sent_us =
+			later(later(direct->last_data_sent_us, relay->last_data_sent_us),
+			      waiting->last_data_sent_us),
+		.data_sent = sent + waiting->data_sent,
 		.rtt_us = v->in_use->rtt_us,
 		.way = v->in_use->way,
 	};

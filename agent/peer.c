@@ -172,7 +172,7 @@ static struct path_traffic read_traffic(const struct peer *peer)
 	struct path_traffic traffic = {0};
 
 	engine_peer_stats(peer->engine, &stats);
-	for (int kind = WAY_DIRECT; kind <= WAY_RELAY; kind++) {
+	for (int kind = WAY_NONE; kind <= WAY_RELAY; kind++) {
 		const struct engine_way_stats *from = &stats.way[kind];
 
 		traffic.kind[kind] = (struct path_traffic_kind){

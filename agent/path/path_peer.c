@@ -122,7 +122,7 @@ static uint64_t last_data_us(const struct path_traffic *t)
 {
 	uint64_t last_us = 0;
 
-	for (int kind = WAY_DIRECT; kind <= WAY_RELAY; kind++) {
+	for (int kind = WAY_NONE; kind <= WAY_RELAY; kind++) {
 		const struct path_traffic_kind *k = &t->kind[kind];
 
 		if (k->last_data_sent_us > last_us)

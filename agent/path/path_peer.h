@@ -96,7 +96,8 @@ struct path_choice {
 };
 
 /* Authenticated WireGuard packets by kind of way, read from the lanes. Keep-alives are not data.
- * Index with enum way_kind; [WAY_NONE] is unused. Times 0: never. */
+ * Index with enum way_kind; [WAY_NONE] is data that waits for a way or a handshake:
+ * last_data_sent_us is when some last had to, data_sent what was given up. Times 0: never. */
 struct path_traffic {
 	struct path_traffic_kind {
 		uint32_t data_sent, data_heard; /* may wrap */

@@ -238,7 +238,8 @@ const char *engine_flow_name(enum engine_flow flow);
 
 enum { ENGINE_WAYS = WAY_RELAY + 1 }; /* arrays indexed by enum way_kind */
 
-/* Times are clock_now_us, 0: never. */
+/* Times are clock_now_us, 0: never. way[WAY_NONE] is data that found no way or no keypair:
+ * data_sent what was given up, last_data_sent_us when some last had to wait; the rest is 0. */
 struct engine_peer_stats {
 	uint64_t rx_bytes, tx_bytes; /* WireGuard packets, as `wg show` counts them */
 	struct engine_way_stats {

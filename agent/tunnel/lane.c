@@ -33,6 +33,7 @@ void lane_drop_waiting(struct lane *lane, struct lane_peer *peer, enum engine_dr
 {
 	lane_count_unwaited(lane, n);
 	lane_drop(lane, peer, reason, n);
+	counter_add(&peer->way[WAY_NONE].data_sent, n);
 }
 
 void lane_post(struct lane *lane, struct lane_peer *peer, unsigned bits)

@@ -233,6 +233,17 @@ static struct keypair *usable_keypair(struct lane *lane, struct lane_peer *peer)
 	return kp && keypair_can_send(kp, lane->now_us) && !is_held(lane, peer) ? kp : NULL;
 }
 
+/* Somebody sends, though nothing leaves: the peer is active, and what he feels is a gap. */
+static void note_waiting(struct lane *lane, struct lane_peer *peer)
+{
+	_Atomic uint64_t *last_us = &peer->way[WAY_NONE].last_data_sent_us;
+	bool is_news = lane->now_us - counter_read(last_us) >= US_PER_S;
+
+	counter_set(last_us, lane->now_us);
+	if (is_news)
+		lane_post(lane, peer, MAIN_TRAFFIC);
+}
+
 static void wait_for_later(struct lane *lane, struct lane_peer *peer, const uint8_t *pkt,
 			   size_t len)
 {
@@ -242,6 +253,7 @@ static void wait_for_later(struct lane *lane, struct lane_peer *peer, const uint
 	if (dropped)
 		lane_drop_waiting(lane, peer, DROP_STAGING_FULL, dropped);
 	lane_list(lane, peer);
+	note_waiting(lane, peer);
 }
 
 /* One read of the TUN for one peer. */

@@ -53,6 +53,26 @@ static void all_is_well(struct scene *s, uint64_t from_ms, uint64_t until_ms)
 	}
 }
 
+TEST(data_that_finds_no_way_is_a_gap_too)
+{
+	struct scene s = scene_new();
+
+	all_is_well(&s, 0, 1000);
+	s.in_use = (struct path_view){.way = way_none()};
+	for (uint64_t at = 1010; at < 3000; at += 10) {
+		s.traffic.kind[WAY_NONE].last_data_sent_us = t0_us + at * MS;
+		s.traffic.kind[WAY_NONE].data_sent = at < 2000 ? 0 : 7;
+		step(&s, at);
+		CHECK(!s.seen.has_event);
+	}
+	prove(&s, 3000);
+	step(&s, 3000);
+	CHECK(s.seen.has_event && s.seen.event.kind == EVENT_GAP);
+	CHECK_INT(s.seen.event.unix_us, wall_us + 1000 * MS);
+	CHECK_INT(s.seen.event.end_unix_us, wall_us + 3000 * MS);
+	CHECK_INT(s.seen.event.lost_packets, 7);
+}
+
 TEST(a_second_becomes_a_sample_with_round_trip_and_the_peers_losses)
 {
 	struct scene s = scene_new();
