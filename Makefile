@@ -202,8 +202,8 @@ JOBS ?= $(shell nproc)
 sim: $(B)/warren-sim
 	$(Q)$(B)/warren-sim $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS) --from $(FROM) --jobs $(JOBS) --coverage)
 
-check: programs $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay)
-	$(Q)tests/check.sh $(B) $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay)
+check: programs $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay) $(SIM_TESTS) $(B)/warren-sim
+	$(Q)tests/check.sh $(B) $(TESTS) $(FUZZERS:%=$(B)/fuzz/%_replay) $(SIM_TESTS) $(B)/warren-sim
 
 # Coverage-guided fuzzing, T seconds in all, shared as tests/fuzz/targets says. Needs clang.
 T ?= 60
