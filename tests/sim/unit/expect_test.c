@@ -1,0 +1,100 @@
+/* What a schedule excuses, in literal times. Round trips: 20 ms direct, 60 ms by relay. */
+#include "tests/sim/expect.h"
+
+#include "common/clock.h"
+#include "tests/unit/test.h"
+
+static const uint64_t S = US_PER_S, MS = US_PER_MS;
+
+static struct day quiet_day(void)
+{
+	struct day d = {.end_us = 600 * S, .delay_ms = {10, 5}, .coordinator_delay_ms = 10};
+
+	for (unsigned i = 0; i < DAY_NODES; i++) {
+		d.nodes[i].home.delay_ms = d.nodes[i].away.delay_ms = 5;
+		day_add(&d, &(struct day_event){.at_us = S, .word = DAY_JOIN, .who = i});
+	}
+	return d;
+}
+
+TEST(a_quiet_pair_may_stall_for_300_ms_and_a_round_trip)
+{
+	struct day d = quiet_day();
+	struct expect e;
+
+	expect_init(&e, &d, 0, 1);
+	CHECK(e.direct_us == 20 * MS && e.relay_us == 60 * MS && e.server_us == 30 * MS);
+	CHECK(expect_pause_us(&e, 100 * S, 101 * S) == 360 * MS);
+	CHECK(expect_is_calm(&e, 100 * S, 101 * S));
+}
+
+TEST(a_cut_excuses_a_second_and_its_round_trips_at_its_beginning_only)
+{
+	struct day d = quiet_day();
+	struct expect e, other;
+
+	day_add(&d,
+		&(struct day_event){.at_us = 50 * S, .for_us = 20 * S, .word = DAY_CUT, .who = 1});
+	expect_init(&e, &d, 0, 1);
+	expect_init(&other, &d, 0, 3);
+	CHECK(expect_pause_us(&e, 49900 * MS, 51 * S) == S + 4 * 20 * MS + 60 * MS);
+	CHECK(expect_pause_us(&e, 60 * S, 61 * S) == 360 * MS);
+	CHECK(!expect_is_calm(&e, 49 * S, 50 * S) && expect_is_calm(&e, 60 * S, 61 * S));
+	CHECK(expect_is_calm(&other, 49 * S, 71 * S));
+}
+
+TEST(sleep_is_no_pause_and_waking_takes_a_second_and_eight_round_trips)
+{
+	struct day d = quiet_day();
+	struct expect e;
+
+	day_add(&d, &(struct day_event){.at_us = 50 * S, .for_us = 20 * S, .word = DAY_SLEEP});
+	expect_init(&e, &d, 0, 1);
+	CHECK(expect_is_apart(&e, 60 * S, 61 * S) && !expect_is_apart(&e, 71 * S, 72 * S));
+	CHECK(expect_pause_us(&e, 49 * S, 71 * S) == 20 * S + S + 8 * 60 * MS);
+}
+
+TEST(who_is_no_member_cannot_be_reached)
+{
+	struct day d = quiet_day();
+	struct expect e;
+
+	day_add(&d, &(struct day_event){.at_us = 50 * S, .word = DAY_REVOKE, .who = 1});
+	day_add(&d, &(struct day_event){.at_us = 80 * S, .word = DAY_JOIN, .who = 1});
+	expect_init(&e, &d, 0, 1);
+	CHECK(expect_is_apart(&e, 0, 1) && expect_is_apart(&e, 60 * S, 61 * S));
+	CHECK(!expect_is_apart(&e, 81 * S, 82 * S));
+}
+
+TEST(without_any_relay_nothing_is_promised)
+{
+	struct day d = quiet_day();
+	struct expect e;
+
+	for (unsigned i = 0; i < DAY_RELAYS; i++)
+		day_add(&d, &(struct day_event){.at_us = (50 + i) * S,
+						.for_us = 10 * S,
+						.word = DAY_RELAY_CRASH,
+						.who = i});
+	expect_init(&e, &d, 0, 1);
+	CHECK(!expect_is_apart(&e, 50 * S, 51 * S) && expect_is_apart(&e, 52 * S, 53 * S));
+	CHECK(!expect_is_apart(&e, 60 * S, 61 * S));
+}
+
+TEST(two_hard_nats_are_never_direct_and_one_hard_needs_an_easy_filter)
+{
+	struct day d = quiet_day();
+	struct expect e;
+
+	expect_init(&e, &d, 0, 1);
+	CHECK(e.can_be_direct);
+	d.nodes[0].home.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT;
+	expect_init(&e, &d, 0, 1);
+	CHECK(e.can_be_direct);
+	d.nodes[1].home.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT;
+	expect_init(&e, &d, 0, 1);
+	CHECK(!e.can_be_direct);
+	d.nodes[1].home.is_public = 1;
+	expect_init(&e, &d, 0, 1);
+	CHECK(!e.can_be_direct || d.nodes[1].away.filtering == NAT_ENDPOINT_INDEPENDENT);
+}

@@ -1,0 +1,315 @@
+/* Each watch is shown a history that goes wrong, and one that nearly does. */
+#include <string.h>
+
+#include "common/clock.h"
+#include "tests/sim/watch_budget.h"
+#include "tests/sim/watch_choice.h"
+#include "tests/sim/watch_delivery.h"
+#include "tests/sim/watch_echo.h"
+#include "tests/sim/watch_gap.h"
+#include "tests/sim/watch_member.h"
+#include "tests/sim/watch_wire.h"
+#include "tests/unit/test.h"
+
+static const uint64_t S = US_PER_S, MS = US_PER_MS;
+
+/* laptop, dev (alice), tablet, build (bob), all behind easy NATs; 20 ms direct, 60 ms by relay. */
+static struct day two_owners(void)
+{
+	struct day d = {.end_us = 600 * S, .delay_ms = {10, 5}, .coordinator_delay_ms = 10};
+
+	for (unsigned i = 0; i < DAY_NODES; i++) {
+		struct day_node *n = &d.nodes[i];
+
+		snprintf(n->name, sizeof(n->name), "n%u", i);
+		snprintf(n->owner, sizeof(n->owner), "%s", i < 2 ? "alice" : "bob");
+		n->is_client = i % 2 == 0;
+		n->home.delay_ms = n->away.delay_ms = 5;
+		day_add(&d, &(struct day_event){.at_us = S, .word = DAY_JOIN, .who = i});
+	}
+	return d;
+}
+
+/* ---- echoes ---- */
+
+TEST(an_echo_may_be_late_by_what_the_schedule_excuses_and_no_more)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct watch_echo w;
+	struct verdict v = {0};
+
+	expect_init(&e, &d, 0, 1);
+	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	watch_echo_on_echo(&w, 100 * S + 460 * MS, &v);
+	CHECK(!v.failed);
+	watch_echo_on_echo(&w, 100 * S + 921 * MS, &v);
+	CHECK(v.failed);
+	CHECK_STR(v.invariant, "echo");
+}
+
+TEST(no_echo_at_all_is_found_at_the_end)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct watch_echo w;
+	struct verdict v = {0};
+
+	expect_init(&e, &d, 0, 1);
+	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	watch_echo_on_end(&w, 110 * S, &v);
+	CHECK(v.failed && w.expect == NULL);
+}
+
+/* ---- delivery ---- */
+
+static void deliver(struct watch_delivery *w, unsigned at, struct traffic_packet p, uint64_t now_us,
+		    struct verdict *v)
+{
+	watch_delivery_on_sent(w, &p);
+	watch_delivery_on_delivered(w, at, &p, now_us, v);
+}
+
+TEST(a_packet_comes_once_to_whom_it_was_sent)
+{
+	struct day d = two_owners();
+	struct watch_delivery w;
+	struct verdict twice = {0}, astray = {0}, unsent = {0};
+	struct traffic_packet p = {.kind = TRAFFIC_KEY, .from = 0, .to = 1, .flow = 4, .seq = 9};
+
+	watch_delivery_init(&w, &d, 2 * S);
+	deliver(&w, 1, p, S, &twice);
+	CHECK(!twice.failed);
+	watch_delivery_on_delivered(&w, 1, &p, S, &twice);
+	CHECK_STR(twice.invariant, "twice");
+	p.seq = 8;
+	deliver(&w, 2, p, S, &astray);
+	CHECK_STR(astray.invariant, "delivery");
+	p.seq = 10;
+	watch_delivery_on_delivered(&w, 1, &p, S, &unsent);
+	CHECK_STR(unsent.invariant, "delivery");
+	p = (struct traffic_packet){.kind = TRAFFIC_ECHO, .from = 0, .to = 1, .flow = 4, .seq = 9};
+	struct verdict echo = {0};
+
+	deliver(&w, 0, p, S, &echo);
+	CHECK(!echo.failed);
+	watch_delivery_wipe(&w);
+}
+
+TEST(what_policy_forbids_is_never_delivered)
+{
+	struct day d = two_owners();
+	struct watch_delivery w;
+	struct verdict v[3] = {0};
+
+	watch_delivery_init(&w, &d, 2 * S);
+	deliver(&w, 0, (struct traffic_packet){.kind = TRAFFIC_TRESPASS, .from = 1, .to = 0}, S,
+		&v[0]);
+	deliver(&w, 3, (struct traffic_packet){.kind = TRAFFIC_KEY, .from = 0, .to = 3, .flow = 1},
+		S, &v[1]);
+	CHECK_STR(v[0].invariant, "policy");
+	CHECK_STR(v[1].invariant, "policy");
+	watch_delivery_on_revoke(&w, 1, 10 * S);
+	struct traffic_packet p = {.kind = TRAFFIC_KEY, .from = 0, .to = 1, .flow = 2};
+
+	deliver(&w, 1, p, 11 * S, &v[2]);
+	CHECK(!v[2].failed);
+	p.seq = 1;
+	deliver(&w, 1, p, 13 * S, &v[2]);
+	CHECK_STR(v[2].invariant, "policy");
+	watch_delivery_wipe(&w);
+}
+
+/* ---- the wire ---- */
+
+TEST(neither_words_nor_mesh_addresses_are_seen_on_the_wire)
+{
+	static const uint8_t marker[] = "marker!!";
+	uint8_t packet[64] = {0};
+	struct endpoint outer = {.ip = ip_from_v4((const uint8_t[]){203, 0, 113, 1}), .port = 7};
+	struct endpoint inner = {.ip = ip_from_v4((const uint8_t[]){10, 9, 8, 7}), .port = 7};
+	struct watch_wire w;
+	struct verdict clean = {0}, mesh = {0}, words = {0};
+
+	watch_wire_init(&w, marker);
+	watch_wire_on_packet(&w, "n", &outer, &inner, packet, sizeof(packet), S, &clean);
+	CHECK(!clean.failed);
+	watch_wire_on_address(&w, 2, &inner.ip);
+	watch_wire_on_packet(&w, "n", &outer, &inner, packet, sizeof(packet), S, &mesh);
+	CHECK_STR(mesh.invariant, "wire");
+	memcpy(packet + 41, marker, TRAFFIC_MARKER_LEN);
+	watch_wire_on_packet(&w, "n", &outer, &outer, packet, sizeof(packet), S, &words);
+	CHECK_STR(words.invariant, "clear");
+}
+
+/* ---- choices ---- */
+
+static struct way direct_way(void)
+{
+	return way_direct((struct endpoint){.port = 1});
+}
+
+TEST(two_moves_in_ten_quiet_seconds_are_one_too_many)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct watch_choice w;
+	struct verdict v = {0};
+	struct way relay = way_relay(1), direct = direct_way();
+
+	expect_init(&e, &d, 0, 1);
+	watch_choice_init(&w, &e, "a", "b");
+	watch_choice_on_typing(&w, 100 * S);
+	watch_choice_on_choice(&w, &relay, 120 * S, &v);
+	watch_choice_on_choice(&w, &relay, 121 * S, &v);
+	watch_choice_on_choice(&w, &direct, 131 * S, &v);
+	CHECK(!v.failed);
+	watch_choice_on_choice(&w, &relay, 140 * S, &v);
+	CHECK_STR(v.invariant, "flaps");
+}
+
+TEST(moves_after_an_event_are_no_flapping)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct watch_choice w;
+	struct verdict v = {0};
+	struct way relay = way_relay(1), direct = direct_way();
+
+	day_add(&d, &(struct day_event){
+			    .at_us = 119 * S, .for_us = 2 * S, .word = DAY_BLOCK, .who = 1});
+	expect_init(&e, &d, 0, 1);
+	watch_choice_init(&w, &e, "a", "b");
+	watch_choice_on_typing(&w, 100 * S);
+	watch_choice_on_choice(&w, &relay, 120 * S, &v);
+	watch_choice_on_choice(&w, &direct, 122 * S, &v);
+	CHECK(!v.failed);
+}
+
+TEST(who_can_be_direct_and_is_not_is_told)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct watch_choice w;
+	struct verdict v = {0};
+	struct way relay = way_relay(1), direct = direct_way();
+
+	expect_init(&e, &d, 0, 1);
+	watch_choice_init(&w, &e, "a", "b");
+	watch_choice_on_typing(&w, 100 * S);
+	watch_choice_on_choice(&w, &direct, 100 * S, &v);
+	watch_choice_on_typed(&w, 130 * S, &v);
+	CHECK(!v.failed);
+	watch_choice_on_choice(&w, &relay, 150 * S, &v);
+	watch_choice_on_typing(&w, 200 * S);
+	watch_choice_on_typed(&w, 230 * S, &v);
+	CHECK_STR(v.invariant, "direct");
+}
+
+/* ---- gaps ---- */
+
+static struct watch_gap typing_with_a_gap(const struct expect *e, uint64_t gap_us)
+{
+	struct watch_gap w;
+
+	watch_gap_on_begin(&w, e, "a", "b", 100 * MS, 100 * S);
+	for (unsigned i = 1; i <= 20; i++)
+		watch_gap_on_echo(&w, 100 * S + i * 100 * MS);
+	for (unsigned i = 0; i < 20; i++)
+		watch_gap_on_echo(&w, 102 * S + gap_us + i * 100 * MS);
+	return w;
+}
+
+TEST(a_gap_that_was_felt_must_be_told)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct verdict silent = {0}, told = {0};
+
+	expect_init(&e, &d, 0, 1);
+	struct watch_gap w = typing_with_a_gap(&e, 3 * S);
+
+	watch_gap_on_end(&w, 110 * S, &silent);
+	CHECK_STR(silent.invariant, "gap");
+	w = typing_with_a_gap(&e, 3 * S);
+	watch_gap_on_told(&w, 102 * S, 105 * S);
+	watch_gap_on_end(&w, 110 * S, &told);
+	CHECK(!told.failed);
+}
+
+TEST(a_gap_that_nobody_felt_must_not_be_told)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct verdict v = {0};
+
+	expect_init(&e, &d, 0, 1);
+	struct watch_gap w = typing_with_a_gap(&e, 100 * MS);
+
+	watch_gap_on_told(&w, 100500 * MS, 101 * S);
+	watch_gap_on_end(&w, 103900 * MS, &v);
+	CHECK_STR(v.invariant, "gap");
+}
+
+/* ---- what it costs ---- */
+
+TEST(probes_idle_bytes_timers_and_memory_are_bounded)
+{
+	static const uint8_t probe[] = {'T', 'S', 0xf0, 0x9f, 0x92, 0xac, 1, 2, 3};
+	struct watch_budget w;
+	struct verdict probes = {0}, idle = {0}, timers = {0}, memory = {0};
+
+	watch_budget_init(&w, "n");
+	for (unsigned i = 0; i < WATCH_BUDGET_PROBES; i++)
+		watch_budget_on_packet(&w, probe, sizeof(probe), true, 7 * S + i, &probes);
+	CHECK(!probes.failed);
+	watch_budget_on_packet(&w, probe, sizeof(probe), true, 8 * S - 1, &probes);
+	CHECK_STR(probes.invariant, "probes");
+
+	watch_budget_on_calm(&w, 100 * S);
+	for (unsigned i = 0; i < 2000; i++)
+		watch_budget_on_packet(&w, probe, 1000, false, (100 + i) * S, &idle);
+	watch_budget_on_busy(&w, 2100 * S, &idle);
+	CHECK(!idle.failed);
+	watch_budget_on_calm(&w, 3000 * S);
+	for (unsigned i = 0; i < 9000; i++)
+		watch_budget_on_packet(&w, probe, 1000, false, 3000 * S + i * 333 * MS, &idle);
+	watch_budget_on_busy(&w, 6000 * S, &idle);
+	CHECK_STR(idle.invariant, "idle");
+
+	watch_budget_on_look(&w, WATCH_BUDGET_TIMERS, WATCH_BUDGET_HEAP, S, &timers);
+	CHECK(!timers.failed);
+	watch_budget_on_look(&w, WATCH_BUDGET_TIMERS + 1, 0, S, &timers);
+	CHECK_STR(timers.invariant, "timers");
+	watch_budget_on_look(&w, 0, WATCH_BUDGET_HEAP + 1, S, &memory);
+	CHECK_STR(memory.invariant, "memory");
+}
+
+/* ---- who is who ---- */
+
+TEST(a_node_stays_who_it_is_and_its_peers_know_it)
+{
+	struct watch_member w;
+	struct watch_member_view own = {.is_there = true,
+					.mesh = ip_from_v4((const uint8_t[]){10, 0, 0, 1})};
+	struct watch_member_view other = own, none = {0};
+	struct verdict same = {0}, changed = {0}, unknown = {0}, mistaken = {0};
+
+	other.mesh = ip_from_v4((const uint8_t[]){10, 0, 0, 2});
+	watch_member_init(&w, "n");
+	watch_member_on_look(&w, &own, 10 * S, &same);
+	watch_member_on_look(&w, &own, 20 * S, &same);
+	watch_member_on_talk(&w, "m", &own, &own, 20 * S, &same);
+	CHECK(!same.failed);
+	watch_member_on_look(&w, &other, 30 * S, &changed);
+	CHECK_STR(changed.invariant, "identity");
+	watch_member_on_talk(&w, "m", &own, &none, 30 * S, &unknown);
+	CHECK_STR(unknown.invariant, "agree");
+	watch_member_on_talk(&w, "m", &own, &other, 30 * S, &mistaken);
+	CHECK_STR(mistaken.invariant, "agree");
+	watch_member_on_join(&w, 40 * S);
+	struct verdict anew = {0};
+
+	watch_member_on_look(&w, &other, 50 * S, &anew);
+	CHECK(!anew.failed);
+}
