@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { STEPS_MAX = 400, TEXT_MAX = 2048, DIALS = 40, SILENCE_MAX_S = 31, AWAY_MAX_S = 900 };
+enum { STEPS_MAX = 400, TEXT_MAX = 2048, DIALS = 30, SILENCE_MAX_S = 31, AWAY_MAX_S = 900 };
 static const uint64_t SHORTEST_WAIT_US = 50 * US_PER_MS, MINUTE_US = 60 * (uint64_t)US_PER_S;
 
 struct world {
@@ -84,17 +84,17 @@ static void wait(struct world *w, uint64_t pause_us)
 	     w->now_us - s->heard_us <= SILENCE_MAX_S * (uint64_t)US_PER_S);
 }
 
-static void upgrade(struct world *w)
+static void upgrade(struct world *w, bool good)
 {
 	uint8_t nonce[CONTROL_NONCE_LEN];
 	char hex[2 * CONTROL_NONCE_LEN + 8] = {0};
-	bool good = script_byte(&w->s) & 3, was_due = w->session.state == CONTROL_SESSION_UPGRADING;
+	bool was_due = w->session.state == CONTROL_SESSION_UPGRADING;
 	size_t len;
-	const uint8_t *bytes = script_span(&w->s, sizeof(hex) - 1, &len);
 
-	memset(hex, 'a', 2 * CONTROL_NONCE_LEN);
+	memset(hex, good ? 'a' : 0, 2 * CONTROL_NONCE_LEN);
 	if (!good) {
-		memset(hex, 0, sizeof(hex));
+		const uint8_t *bytes = script_span(&w->s, sizeof(hex) - 1, &len);
+
 		if (len > 0)
 			memcpy(hex, bytes, len);
 	}
@@ -148,6 +148,25 @@ static void hear_made(struct world *w)
 	hear(w, &m);
 }
 
+/* The shortest service there is, or the same again and again with a goaway behind it. */
+static void serve_briefly(struct world *w)
+{
+	struct control_session *s = &w->session;
+	unsigned times = script_byte(&w->s) % 64;
+	struct control_message away = {.type = CONTROL_GOAWAY, .goaway_ms = script_byte(&w->s)};
+
+	for (unsigned i = 0; i <= times; i++) {
+		if (s->state == CONTROL_SESSION_WAITING && s->deadline_us > w->now_us)
+			wait(w, s->deadline_us - w->now_us);
+		wait(w, 0);
+		control_session_on_connected(s, w->now_us);
+		upgrade(w, true);
+		hear(w, &(struct control_message){.type = CONTROL_WELCOME});
+		if (i < times)
+			hear(w, &away);
+	}
+}
+
 static void step(struct world *w)
 {
 	struct control_session *s = &w->session;
@@ -162,7 +181,7 @@ static void step(struct world *w)
 		control_session_on_connected(s, w->now_us);
 		break;
 	case 3:
-		upgrade(w);
+		upgrade(w, script_byte(&w->s) & 3);
 		break;
 	case 4:
 		hear_text(w);
@@ -179,13 +198,8 @@ static void step(struct world *w)
 		w->is_free = true;
 		control_session_retry(s, w->now_us);
 		break;
-	case 8: /* the shortest service there is */
-		wait(w, s->deadline_us > w->now_us && s->state == CONTROL_SESSION_WAITING
-				? s->deadline_us - w->now_us
-				: 0);
-		control_session_on_connected(s, w->now_us);
-		upgrade(w);
-		hear(w, &(struct control_message){.type = CONTROL_WELCOME});
+	case 8:
+		serve_briefly(w);
 		break;
 	default:
 		hear_made(w);

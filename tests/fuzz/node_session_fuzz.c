@@ -237,6 +237,32 @@ static struct control_key pick_key(struct world *w)
 				    .serial = script_byte(&w->s)};
 }
 
+/* What an honest node would say, so that the lies behind it come from within. */
+static void join(struct world *w, struct link *l)
+{
+	struct control_message m = {.type = CONTROL_HELLO};
+	struct control_hello *h = &m.hello;
+	const struct keys *k = &w->keys[HONEST + (l - w->link) % 2];
+	const struct node *n = registry_find_machine(w->c->registry, &k->machine);
+
+	open_session(w, l);
+	if (l->session->state == NODE_SESSION_JOINED)
+		return;
+	h->machine_key = k->machine;
+	h->node_key = (struct control_key){.key.b = {(uint8_t)(l - w->link), 1}, .serial = 5};
+	h->disco_key = (struct control_key){.key.b = {(uint8_t)(l - w->link), 2}, .serial = 5};
+	if (n) {
+		h->node_key = n->node_key;
+		h->disco_key = n->disco_key;
+	}
+	snprintf(h->token, sizeof(h->token), "%s", n ? "" : w->token);
+	snprintf(h->name, sizeof(h->name), "%s", n ? n->name : "liar");
+	snprintf(h->owner, sizeof(h->owner), "mallory");
+	sign(k, h->name, h->owner, &h->node_key, &h->disco_key);
+	control_proof_sign(&k->secret, l->nonce, spki, h->proof);
+	say(w, l, &m);
+}
+
 static void lie_hello(struct world *w, struct link *l)
 {
 	struct control_message m = {.type = CONTROL_HELLO};
@@ -312,21 +338,26 @@ static void lie(struct world *w)
 	struct link *l = &w->link[HONEST + script_pick(&w->s, LIARS)];
 	struct text *t = &w->tape[script_byte(&w->s) % TAPE_MAX];
 	unsigned dev = w->link[DEV].heard, laptop = w->link[LAPTOP].heard;
+	unsigned how = script_pick(&w->s, 8);
 
+	if (how >= 4)
+		join(w, l);
 	l->heard = 0;
-	switch (script_pick(&w->s, 6)) {
+	switch (how) {
 	case 0:
 		open_session(w, l);
 		break;
 	case 1:
-	case 2:
 		open_session(w, l);
 		lie_hello(w, l);
 		break;
-	case 3:
+	case 2:
+	case 4:
+	case 5:
 		lie_more(w, l);
 		break;
-	case 4:
+	case 3:
+	case 6:
 		lie_raw(w, l);
 		break;
 	default:

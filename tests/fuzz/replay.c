@@ -58,6 +58,6 @@ int main(int argc, char **argv)
 		n += replay_file(path) == 0;
 	}
 	closedir(d);
-	printf("[  PASSED  ] %u test(s).\n", n);
+	printf("%u inputs\n[  PASSED  ] 1 test(s).\n", n);
 	return n > 0 ? 0 : 1;
 }

@@ -50,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	for (size_t i = 0; i < text_len; i++) {
 		MUST(text[i] == '\n' || ((uint8_t)text[i] >= ' ' && text[i] != 127));
 		/* U+0080 to U+009F, among which is another "escape [" */
-		MUST((uint8_t)text[i] != 0xc2 || (uint8_t)text[i + 1] >= 0xa0);
+		MUST((uint8_t)text[i] != 0xc2 || (uint8_t)text[i + 1] < 0x80 ||
+		     (uint8_t)text[i + 1] >= 0xa0);
 	}
 	free(text);
 	json_free(tree);
