@@ -17,6 +17,8 @@ static const uint64_t answer_us = 250 * US_PER_MS;
 /* The same for what the peer sends once we have confirmed a keypair, beyond one round trip. */
 static const uint64_t confirm_us = 50 * US_PER_MS;
 enum { HURRIES_MAX = 4, CONFIRMS_MAX = 5 };
+/* By a relay whose round trip we have not measured. */
+static const uint64_t relay_rtt_us = 100 * US_PER_MS;
 
 static struct path_report report_from_wire(const struct disco_report *report,
 					   const struct way *from)
@@ -56,8 +58,8 @@ static bool believes_in_lost_keys(const struct peer *peer, const struct disco_pi
 	return never_shook_hands(peer);
 }
 
-/* A way answers our pings, but our first initiation went unanswered: it or the answer was lost, and
- * nobody waits for WireGuard's 5 s. A new one, since the peer takes the same for a replay. */
+/* A way works, but our first initiation went unanswered: it or the answer was lost, and nobody
+ * waits for WireGuard's 5 s. A new one, since the peer takes the same for a replay. */
 static void hurry_handshake(struct peer *peer, uint64_t rtt_us, uint64_t now_us)
 {
 	uint64_t wait_us = (answer_us + 4 * rtt_us) << peer->n_hurried;
@@ -102,8 +104,10 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 
 	if (believes_in_lost_keys(peer, ping))
 		engine_peer_start_handshake(peer->engine, false);
-	if (from->kind == WAY_RELAY)
+	if (from->kind == WAY_RELAY) { /* where a relay brings its packets, it takes ours */
 		peer_repeat_initiation(peer, from);
+		hurry_handshake(peer, relay_rtt_us, now_us);
+	}
 	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
 			  actions);
 }
