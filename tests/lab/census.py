@@ -59,31 +59,31 @@ class Life:
         fit = statistics.linear_regression([s.at_s for s in warm], [s.anon_kb for s in warm])
         return fit.slope * 3600
 
-    def growth(self, warm_s):
-        """(kilobytes, descriptors) that the last third of the warm samples holds above the first,
-        by median; None where it did not live for long enough."""
+    def thirds(self, warm_s, field):
+        """Its median in the first, second and last third of the warm samples; None where it did not
+        live for long enough."""
         warm = self.warm(warm_s)
-        third = len(warm) // 3
-        if third == 0:
+        n = len(warm) // 3
+        if n == 0:
             return None
-        first, last = warm[:third], warm[-third:]
-
-        def rise(field):
-            return (statistics.median(getattr(s, field) for s in last)
-                    - statistics.median(getattr(s, field) for s in first))
-        return rise("data_kb"), rise("fds")
+        return [statistics.median(getattr(s, field) for s in third)
+                for third in (warm[:n], warm[n:-n], warm[-n:])]
 
     def leaks(self, warm_s):
         """What it leaks, in a line; None where it is flat, or too young to tell."""
-        growth = self.growth(warm_s)
-        if not growth:
-            return None
-        kb, fds = growth
-        if kb > GROWTH_KB:
-            return f"{self.name} has asked for {kb:.0f} KB more at the end than once warm"
-        if fds > GROWTH_FDS:
-            return f"{self.name} has {fds:.0f} descriptors more at the end than once warm"
+        for field, what, allowed in (("data_kb", "KB asked for", GROWTH_KB),
+                                     ("fds", "descriptors", GROWTH_FDS)):
+            thirds = self.thirds(warm_s, field)
+            if thirds and keeps_growing(thirds, allowed):
+                return f"{self.name} keeps growing: {thirds} {what}, by thirds of its warm life"
         return None
+
+
+def keeps_growing(thirds, allowed):
+    """A leak grows all the time; a buffer made on demand is one step."""
+    first, second, last = thirds
+    growth = last - first
+    return growth > allowed and min(second - first, last - second) > growth / 4
 
 
 class Census:
