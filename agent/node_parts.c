@@ -260,6 +260,7 @@ void node_turn_off(struct node *node)
 		return;
 	memcpy(name, node->tun.name, sizeof(name));
 	tell_peers(node, DISCO_LEAVING);
+	node_save_warm(node); /* who talked with us hears of it when we are back soon */
 	node_stop_parts(node);
 	node->tun.name[0] = '\0';
 	if (name[0] && tun_delete(name) != 0)

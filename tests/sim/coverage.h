@@ -1,8 +1,9 @@
 /*
  * coverage: which states of which drawn machines the days entered, and from where.
  *
- * Production code is not asked to count: at looks through its views (coverage_look), what a machine
- * is in now is compared with what it was in at the look before.
+ * Production code is not asked to count: coverage_tap looks at what a machine was in before and
+ * after each call, and play at what a node shows of itself. The first state of each is where it
+ * begins.
  */
 #ifndef WARREN_SIM_COVERAGE_H
 #define WARREN_SIM_COVERAGE_H
@@ -25,7 +26,7 @@ enum coverage_machine {
 enum { COVERAGE_STATES_MAX = 12 };
 
 struct coverage {
-	/* [machine][from][to]; the way into the first state seen counts as from itself. */
+	/* [machine][from][to] */
 	uint64_t counts[COVERAGE_MACHINES][COVERAGE_STATES_MAX][COVERAGE_STATES_MAX];
 };
 

@@ -18,6 +18,7 @@ static const struct {
 	[DAY_SLEEP] = {"sleep", DAY_HAS_NODE | DAY_HAS_FOR},
 	[DAY_RESTART] = {"restart", DAY_HAS_NODE},
 	[DAY_CRASH] = {"crash", DAY_HAS_NODE | DAY_HAS_FOR},
+	[DAY_DOWN] = {"down", DAY_HAS_NODE | DAY_HAS_FOR},
 	[DAY_POWER] = {"power", DAY_HAS_NODE | DAY_HAS_FOR},
 	[DAY_REVOKE] = {"revoke", DAY_HAS_NODE},
 	[DAY_CLOCK] = {"clock", DAY_HAS_NODE | DAY_HAS_WAY | DAY_HAS_AMOUNT},

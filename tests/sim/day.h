@@ -54,6 +54,7 @@ enum day_word {
 	DAY_SLEEP,    /* node; for */
 	DAY_RESTART,  /* node: SIGTERM, and started again at once */
 	DAY_CRASH,    /* node: kill -9, and started again after for */
+	DAY_DOWN,     /* node: `warren down`, and up again; for */
 	DAY_POWER,    /* node: power gone; for */
 	DAY_REVOKE,   /* node: removed by the admin */
 	DAY_CLOCK,    /* node: its wall clock jumps; way: there forward, back backward; amount: s */

@@ -146,12 +146,25 @@ static const struct {
 	enum day_word word;
 	unsigned weight;
 } troubles[] = {
-	{DAY_CUT, 20},	      {DAY_BLOCK, 8},	    {DAY_DARK, 6},
-	{DAY_REBIND, 10},     {DAY_MOVE, 10},	    {DAY_SLEEP, 8},
-	{DAY_RESTART, 12},    {DAY_CRASH, 8},	    {DAY_POWER, 6},
-	{DAY_CLOCK, 6},	      {DAY_FULL, 3},	    {DAY_WORSE, 5},
-	{DAY_LOSSY, 5},	      {DAY_RELAY_CRASH, 8}, {DAY_RELAY_POWER, 5},
-	{DAY_RELAY_DRAIN, 6}, {DAY_COORDINATOR, 6}, {DAY_COORDINATOR_TERM, 3},
+	{DAY_CUT, 20},
+	{DAY_BLOCK, 8},
+	{DAY_DARK, 6},
+	{DAY_REBIND, 10},
+	{DAY_MOVE, 10},
+	{DAY_SLEEP, 8},
+	{DAY_RESTART, 12},
+	{DAY_CRASH, 8},
+	{DAY_POWER, 6},
+	{DAY_CLOCK, 6},
+	{DAY_FULL, 3},
+	{DAY_DOWN, 3},
+	{DAY_WORSE, 5},
+	{DAY_LOSSY, 5},
+	{DAY_RELAY_CRASH, 8},
+	{DAY_RELAY_POWER, 5},
+	{DAY_RELAY_DRAIN, 6},
+	{DAY_COORDINATOR, 6},
+	{DAY_COORDINATOR_TERM, 3},
 };
 
 static enum day_word draw_trouble(struct draft *f)

@@ -139,6 +139,7 @@ static void on_node_event(struct expect *e, const struct day_event *event)
 	case DAY_RESTART:
 		add_edge(e, event, event->at_us, 300 * US_PER_MS + 2 * e->direct_us + 6 * slow_us);
 		break;
+	case DAY_DOWN:
 	case DAY_CRASH:
 	case DAY_POWER:
 		add_absence(e, event, US_PER_S + 8 * slow_us);

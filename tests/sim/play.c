@@ -128,6 +128,7 @@ void play_day(const struct day *day, const struct play_options *options, struct 
 	struct world *world = world_new(day->seed);
 
 	p->start_us = world_now_us();
+	world_set_part(world, WORLD_WATCHES, options->coverage, NULL);
 	if (options->trace)
 		trace_set_sink(world, print_line, options->trace);
 	run(p, world);

@@ -156,6 +156,9 @@ void play_begin_event(struct play *p, const struct day_event *e)
 	case DAY_CRASH:
 		node_machine_crash(machine(p, e));
 		break;
+	case DAY_DOWN:
+		node_machine_ask(machine(p, e), "{\"cmd\":\"down\"}");
+		break;
 	case DAY_POWER:
 		node_machine_power_cut(machine(p, e));
 		break;
@@ -209,6 +212,9 @@ void play_end_event(struct play *p, const struct day_event *e)
 		break;
 	case DAY_SLEEP:
 		node_machine_wake(machine(p, e));
+		break;
+	case DAY_DOWN:
+		node_machine_ask(machine(p, e), "{\"cmd\":\"up\"}");
 		break;
 	case DAY_CRASH:
 	case DAY_POWER:

@@ -42,6 +42,7 @@ struct play {
 	struct watch_member member[DAY_NODES];
 	struct watch_delivery delivery;
 	struct watch_wire wire;
+	unsigned node_state[DAY_NODES], choice_state[DAY_NODES][DAY_NODES]; /* for coverage */
 	unsigned n_open; /* events that have begun and not ended */
 };
 

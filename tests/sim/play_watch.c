@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "tests/sim/coverage.h"
 #include "tests/sim/host.h"
 #include "tests/sim/internet.h"
 #include "tests/sim/play_inside.h"
@@ -173,8 +174,39 @@ void play_watch_account(struct play *p, unsigned flow)
 
 /* ---- what happens ---- */
 
+static void cover(struct play *p, enum coverage_machine machine, unsigned *state, unsigned now)
+{
+	if (p->options->coverage && *state != now)
+		coverage_note(p->options->coverage, machine, *state, now);
+	*state = now;
+}
+
+/* As coverage.c names them. */
+static unsigned state_of(const struct node_machine *m)
+{
+	static const char *const words[] = {"off", "offline", "connecting", "online"};
+	unsigned i = 0;
+
+	while (i < 3 && strcmp(words[i], node_machine_state(m)) != 0)
+		i++;
+	return i;
+}
+
+static unsigned state_of_choice(const struct path_choice *choice)
+{
+	enum way_kind first = choice->first.kind, copy = choice->copy.kind;
+
+	if (first == WAY_NONE)
+		return 0;
+	if (first == WAY_RELAY)
+		return copy == WAY_NONE ? 1 : copy == WAY_DIRECT ? 4 : 5;
+	return copy == WAY_NONE ? 2 : 3;
+}
+
 static void look(struct play *p)
 {
+	for (unsigned i = 0; i < DAY_NODES; i++)
+		cover(p, COVERAGE_NODE, &p->node_state[i], state_of(p->town.nodes[i].machine));
 	for (unsigned i = 0; i < DAY_NODES; i++) {
 		const struct node_machine *m = p->town.nodes[i].machine;
 		struct watch_member_view own = own_view(p, i);
@@ -215,7 +247,8 @@ static void on_process_end(struct play *p, unsigned node)
 
 static bool ends_process(const struct day_event *e)
 {
-	return e->word == DAY_RESTART || e->word == DAY_CRASH || e->word == DAY_POWER;
+	return e->word == DAY_RESTART || e->word == DAY_CRASH || e->word == DAY_POWER ||
+	       e->word == DAY_DOWN;
 }
 
 static bool makes_absent(const struct day_event *e)
@@ -264,6 +297,7 @@ static void on_choice(void *arg, struct node_machine *m, const char *peer,
 
 	if (other == DAY_NODES)
 		return;
+	cover(p, COVERAGE_CHOICE, &p->choice_state[node][other], state_of_choice(choice));
 	watch_choice_on_choice(&p->choice[node][other], &choice->first, play_now_us(p),
 			       verdict_of(p));
 	play_check(p);
