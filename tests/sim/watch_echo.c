@@ -2,6 +2,9 @@
 
 #include "common/clock.h"
 
+/* Beside two round trips, one of them a handshake: less than what finds out that a way is dead. */
+static const uint64_t first_us = 120 * US_PER_MS, calm_us = 45ull * US_PER_S;
+
 void watch_echo_on_begin(struct watch_echo *w, const struct expect *expect, const char *from,
 			 const char *to, uint64_t interval_us, uint64_t now_us)
 {
@@ -29,8 +32,26 @@ static void check(struct watch_echo *w, uint64_t now_us, struct verdict *v)
 			     (double)w->last_us / US_PER_S, (double)allowed_us / US_PER_S);
 }
 
+/* Whoever idles holds his way: the first keystroke after a calm time takes it at once. */
+static void check_first(const struct watch_echo *w, uint64_t now_us, struct verdict *v)
+{
+	const struct expect *e = w->expect;
+	uint64_t waited_us = now_us - w->last_us;
+	uint64_t since_us = w->last_us > calm_us ? w->last_us - calm_us : 0;
+	uint64_t allowed_us = 2 * e->direct_us + first_us;
+
+	if (e->loss_us == 0 && e->can_be_direct && waited_us > allowed_us &&
+	    expect_is_calm(e, since_us, now_us))
+		verdict_fail(v, now_us, "first",
+			     "%s waited %.3f s for the first echo of %s; %.3f s are allowed",
+			     w->from, (double)waited_us / US_PER_S, w->to,
+			     (double)allowed_us / US_PER_S);
+}
+
 void watch_echo_on_echo(struct watch_echo *w, uint64_t now_us, struct verdict *v)
 {
+	if (w->echoes == 0)
+		check_first(w, now_us, v);
 	check(w, now_us, v);
 	w->last_us = now_us;
 	w->echoes++;

@@ -1,6 +1,9 @@
 /*
  * watch_echo: nobody who types waits longer for an echo than the table allows.
  *
+ * And where nothing has happened for 45 s, nobody waits at all: an idle pair keeps its mappings, so
+ * that the first keystroke goes straight and is answered.
+ *
  * One for each flow of keystrokes. A silence lasts from one echo, or the first keystroke, to the
  * next echo, or the last keystroke; what it may last says expect.h.
  */

@@ -41,11 +41,30 @@ TEST(an_echo_may_be_late_by_what_the_schedule_excuses_and_no_more)
 
 	expect_init(&e, &d, 0, 1);
 	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
-	watch_echo_on_echo(&w, 100 * S + 460 * MS, &v);
+	watch_echo_on_echo(&w, 100 * S + 40 * MS, &v);
+	watch_echo_on_echo(&w, 100 * S + 500 * MS, &v);
 	CHECK(!v.failed);
-	watch_echo_on_echo(&w, 100 * S + 921 * MS, &v);
+	watch_echo_on_echo(&w, 100 * S + 961 * MS, &v);
 	CHECK(v.failed);
 	CHECK_STR(v.invariant, "echo");
+}
+
+TEST(the_first_echo_after_a_calm_time_comes_at_once)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct watch_echo w;
+	struct verdict v = {0};
+
+	expect_init(&e, &d, 0, 1);
+	uint64_t allowed_us = 2 * e.direct_us + 120 * MS;
+	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	watch_echo_on_echo(&w, 100 * S + allowed_us, &v);
+	CHECK(!v.failed);
+	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	watch_echo_on_echo(&w, 100 * S + allowed_us + 1, &v);
+	CHECK(v.failed);
+	CHECK_STR(v.invariant, "first");
 }
 
 TEST(no_echo_at_all_is_found_at_the_end)
