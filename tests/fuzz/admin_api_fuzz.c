@@ -2,8 +2,8 @@
  * admin_api_fuzz: requests of admins and relays, several in a row: of each a byte that picks method
  * and path, a length and the end of the path, a length and the body.
  *
- * Must hold: every request is answered, with a status and one JSON document; a relay is told yes
- * only with a secret that a relay was given.
+ * Must hold: every request is answered, with a status and one JSON document; no
+ * secret that was not given to a relay is good for an answer.
  */
 #include "coordinator/admin_api.h"
 
@@ -58,7 +58,7 @@ static void admit(struct coordinator *c, const char *secret, const char *body, s
 	struct admin_answer answer = {0};
 
 	admin_api_admit(c, secret, body, len, &answer);
-	MUST(answer.status != 200 || relay_book_find_secret(&c->relays, secret) != 0);
+	MUST(answer.status != 200); /* the input cannot know what was drawn at random */
 	check_answer(&answer);
 }
 

@@ -1,9 +1,10 @@
 /*
  * What peers send through the tunnel, on its way to the TUN: packets are clamped, merged, and cut
  * again as the kernel would. Of each the input says: a byte (bits 0-3: which of the earlier packets
- * it goes on from, if any), two bytes of length, then its bytes.
+ * it goes on from, if any, bit 6: with its own length), two bytes of length, then its bytes.
  *
- * Must hold: each packet comes out once, in its flow's order; super-packets stay within 64 KB.
+ * Must hold: each packet comes out once, in its flow's order, with its payload; super-packets stay
+ * within 64 KB.
  */
 #include "agent/tunnel/merge.h"
 
@@ -42,17 +43,31 @@ static void sum_up(uint8_t *pkt, size_t len)
 	checksum_store(pkt + at, checksum_finish(checksum_add(sum, pkt + in.header_len, room)));
 }
 
-/* The segment behind an earlier one: same header, the sequence number moved on. */
-static void follow(const struct packet *before, struct packet *p)
+static void write_length(uint8_t *field, size_t len)
+{
+	field[0] = (uint8_t)(len >> 8);
+	field[1] = (uint8_t)len;
+}
+
+/* The segment behind an earlier one: same header, the sequence number moved on; its own payload, or
+ * as long as the other's. */
+static void follow(const struct packet *before, struct packet *p, bool keeps_len)
 {
 	uint8_t *pkt = p->bytes + TUN_HDR_LEN;
 	const uint8_t *old = before->bytes + TUN_HDR_LEN;
 	struct inner in;
 
-	if (inner_decode(old, before->len, &in) != 0 || before->len > p->len)
+	if (inner_decode(old, before->len, &in) != 0)
 		return;
-	memcpy(pkt, old, before->len);
-	p->len = before->len;
+	size_t headers = in.header_len + (in.proto == INNER_TCP ? INNER_TCP_LEN : INNER_UDP_LEN);
+	if (p->len < headers || before->len < headers || (!keeps_len && before->len > p->len))
+		return;
+	memcpy(pkt, old, headers);
+	if (!keeps_len)
+		p->len = before->len;
+	write_length(pkt + (in.is_v6 ? 4 : 2), in.is_v6 ? p->len - in.header_len : p->len);
+	if (in.proto == INNER_UDP)
+		write_length(pkt + in.header_len + 4, p->len - in.header_len);
 	if (in.proto != INNER_TCP || in.len < in.header_len + INNER_TCP_LEN)
 		return;
 	size_t tcp_len = (size_t)(pkt[in.header_len + 12] >> 4) * 4;
@@ -76,7 +91,7 @@ static size_t read_packets(struct script *s, struct packet *list)
 		if (p->len > 0)
 			memcpy(p->bytes + TUN_HDR_LEN, span, p->len);
 		if (how & 15 && (how & 15U) <= n)
-			follow(&list[n - (how & 15)], p);
+			follow(&list[n - (how & 15)], p, how & 64);
 		if (how & 16)
 			mss_clamp(p->bytes + TUN_HDR_LEN, p->len, 1280);
 		if (!(how & 32))
@@ -103,12 +118,18 @@ static size_t check_group(size_t i)
 	if (pieces == 1)
 		return 1;
 	MUST(split_begin(&s, super, len) == 0);
-	while ((next = split_next_len(&s)) > 0) {
-		MUST(next <= sizeof(out));
+	const struct merge_group *g = &merge.groups[i];
+	for (uint16_t at = g->first; at != MERGE_NONE; at = merge.packets[at].next) {
+		const struct merge_packet *p = &merge.packets[at];
+
+		next = split_next_len(&s);
+		MUST(next == p->len && next <= sizeof(out));
 		split_next(&s, out);
+		MUST(memcmp(out + g->headers_len, p->pkt + g->headers_len, next - g->headers_len) ==
+		     0);
 		n++;
 	}
-	MUST(n == merge.groups[i].n);
+	MUST(split_next_len(&s) == 0 && n == g->n);
 	return n;
 }
 

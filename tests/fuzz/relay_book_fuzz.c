@@ -15,6 +15,8 @@ static const char file_text[] =
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	static const uint8_t random[RELAY_RANDOM_LEN] = {3};
+	char secret[RELAY_SECRET_LEN];
 	struct relay_book book = {0};
 	struct json_error err = {0};
 	struct added_relay relay = {0};
@@ -28,7 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		relay_book_wipe(&book);
 		return 0;
 	}
+	relay_book_make_secret(random, secret, relay.secret_hash);
 	if (relay_book_add(&book, &relay) == 0) {
+		MUST(relay_book_find_secret(&book, secret) == relay.region);
+		secret[0] = (char)(secret[0] == '0' ? '1' : '0');
+		MUST(relay_book_find_secret(&book, secret) == 0);
 		MUST(relay_book_has(&book, relay.region));
 		MUST(relay_book_add(&book, &relay) == -EEXIST);
 		int rc = relay_book_merge(&book, &err);
