@@ -5,6 +5,8 @@
 enum { FATES_MAX = 64, FATES_TO_JUDGE = 20, PACKETS_TO_JUDGE = 100, MILLION = 1000 * 1000 };
 
 static const uint64_t min_window_us = 10 * US_PER_S;
+/* Beyond that a sample says nothing of now: the keep-alives of an idle way are 25 s apart. */
+static const uint64_t sample_good_us = 15 * US_PER_S;
 /* A lost packet costs who waits for it a retransmission. A little loss is everywhere and is free;
  * 5 % of it shall outweigh what a clean relay adds. */
 static const uint64_t loss_price_us = 3 * US_PER_S;
@@ -42,14 +44,16 @@ void score_on_rtt(struct score *s, uint64_t rtt_us, uint64_t now_us)
 {
 	if (rtt_us == 0)
 		rtt_us = 1; /* zero means "not measured" */
-	if (s->srtt_us == 0) {
+	if (s->srtt_us == 0 || now_us - s->last_at_us > sample_good_us) {
 		s->srtt_us = rtt_us;
+		s->min_us = s->min_new_us = 0;
 		s->min_since_us = now_us;
 	} else {
 		s->srtt_us = (7 * s->srtt_us + rtt_us) / 8;
 		s->jitter_us = (15 * s->jitter_us + distance(rtt_us, s->last_us)) / 16;
 	}
 	s->last_us = rtt_us;
+	s->last_at_us = now_us;
 	note_min(s, rtt_us, now_us);
 	note_fate(s, 0);
 }

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct score {		    /* all zero: nothing measured */
-	uint64_t srtt_us;   /* RFC 6298's smoothing, 1/8 */
-	uint64_t last_us;   /* the last sample */
+struct score {			      /* all zero: nothing measured */
+	uint64_t srtt_us;	      /* RFC 6298's smoothing, 1/8 */
+	uint64_t last_us, last_at_us; /* the last sample */
 	uint64_t min_us;    /* the least of the last 10 to 20 s: what is left without queues */
 	uint64_t jitter_us; /* RFC 3550 6.4.1's smoothing of differences of RTT, 1/16 */
 	uint64_t min_new_us, min_since_us;

@@ -79,3 +79,16 @@ TEST(what_was_never_measured_is_worse_than_anything_measured)
 
 	CHECK(score_price_us(&none, true) > score_price_us(&bad, false));
 }
+
+TEST(after_a_silence_the_average_begins_anew)
+{
+	struct score s = {0};
+
+	for (unsigned i = 0; i < 20; i++)
+		score_on_rtt(&s, MS, (1000 + i) * MS);
+	score_on_rtt(&s, 70 * MS, 1019 * MS + 15 * US_PER_S);
+	CHECK(s.srtt_us < 10 * MS);
+	score_on_rtt(&s, 70 * MS, 1020 * MS + 31 * US_PER_S);
+	CHECK_INT(s.srtt_us, 70 * MS);
+	CHECK_INT(s.min_us, 70 * MS);
+}
