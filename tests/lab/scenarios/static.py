@@ -63,6 +63,10 @@ def alone_in_their_roots(case):
         m.assert_alive()
 
 
+# To enter a root that may lie below somebody's private folder.
+CHROOT_CAPS = "+sys_chroot,+dac_read_search"
+
+
 @scenario("static/operator")
 def operator(case):
     """A static warrend knows the users of /etc/passwd: the operator may command it, others may not."""
@@ -76,7 +80,7 @@ def operator(case):
         for uid, allowed in ((12346, False), (12345, True)):
             done = subprocess.run(
                 netns.inside(node.host, "setpriv", f"--reuid={uid}", f"--regid={uid}",
-                             "--clear-groups", "--inh-caps=+sys_chroot", "--ambient-caps=+sys_chroot",
+                             "--clear-groups", f"--inh-caps={CHROOT_CAPS}", f"--ambient-caps={CHROOT_CAPS}",
                              *node.program("warren"), "--socket", node.socket, "down"),
                 check=False, capture_output=True, text=True, timeout=20)
             case.check(f"user {uid}: {done.stderr.strip()}", (done.returncode == 0) == allowed)

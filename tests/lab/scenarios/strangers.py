@@ -231,7 +231,8 @@ def connections(case):
 
 
 CROWDS = (("silent", 5000), ("drip", 1000), ("reader", 300))
-CROWD_KB_EACH = 128  # records in and out, a request, and 64 KB of answers that nobody reads
+# Records in and out, a request, and 64 KB of answers that nobody reads, in a buffer that doubles.
+CROWD_KB_EACH = 256
 
 
 @scenario("strangers/crowds", timeout=150)
