@@ -126,6 +126,7 @@ static void on_sent(struct world *w, struct node *n, const struct wg_effect *e)
 
 	n->sent_now++;
 	if (e->message == WG_INITIATION) {
+		MUST(l != NULL);
 		MUST(l->initiated_us == 0 || w->now_us - l->initiated_us >= REKEY_TIMEOUT_US);
 		l->initiated_us = w->now_us;
 	}
@@ -140,6 +141,7 @@ static void take_effects(struct world *w, struct node *n)
 	while (wg_device_next_effect(n->dev, &e)) {
 		struct link *l = e.peer ? wg_peer_user(e.peer) : NULL;
 
+		MUST(l != NULL || e.kind == WG_SEND);
 		switch (e.kind) {
 		case WG_SEND:
 			on_sent(w, n, &e);

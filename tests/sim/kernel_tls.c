@@ -260,7 +260,7 @@ static void send_flight(struct tls_conn *c, char type, const void *body, size_t 
 static int receive_flight(struct tls_conn *c)
 {
 	if (!c->flight)
-		c->flight = malloc(FLIGHT_MAX);
+		c->flight = calloc(1, FLIGHT_MAX);
 	if (!c->flight)
 		abort();
 	for (;;) {

@@ -196,6 +196,7 @@ static void forget_changes(struct platter *p, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		free(p->changes[i].name);
 		free(p->changes[i].gone);
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the last who holds it frees it. */
 		platter_drop(p->changes[i].inode);
 	}
 	p->n_changes -= n;

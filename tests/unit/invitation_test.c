@@ -54,9 +54,9 @@ TEST(refuses_what_is_no_invitation)
 		"warren://u@h/#token=a",
 		"warren://h/#token=a&",
 		"warren://mesh.example/#token=a.b.c&token=d.e.f",
-		"warren://mesh.example/#token=a.b.c&pin=sha256:"
-		"00000000000000000000000000000000000000000000000000000000000000aa&pin=sha256:"
-		"00000000000000000000000000000000000000000000000000000000000000ab",
+		("warren://mesh.example/#token=a.b.c&pin=sha256:"
+		 "00000000000000000000000000000000000000000000000000000000000000aa&pin=sha256:"
+		 "00000000000000000000000000000000000000000000000000000000000000ab"),
 	};
 	struct invitation inv;
 
