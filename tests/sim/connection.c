@@ -1,5 +1,5 @@
 /*
- * connection: the kernel's half of TCP: segments, acknowledgements, retransmission (RFC 6298, RFC
+ * connection: the kernel's half of TCP: acknowledgements, retransmission (RFC 6298, RFC
  * 5681, NewReno's partial acknowledgements of RFC 6582), windows, the end.
  */
 #include <errno.h>
@@ -12,84 +12,6 @@ enum { EARLY_MAX = 256, SYN_TRIES = 6, FIRST_SEGMENTS = 10, REPEATS = 3 };
 
 static const uint64_t first_rto_us = 1000 * 1000, rto_min_us = 200 * 1000,
 		      rto_max_us = 120ull * US_PER_S, orphan_us = 60ull * US_PER_S;
-
-/* ---- segments out ---- */
-
-static uint32_t own_window(const struct stream *s)
-{
-	size_t held = byte_queue_len(&s->in);
-
-	return held < STREAM_BUFFER_BYTES ? (uint32_t)(STREAM_BUFFER_BYTES - held) : 0;
-}
-
-/* The interface that has the connection's address: with any other the network would drop it. */
-static struct nic *nic_of(const struct host *h, const struct ip_addr *local)
-{
-	for (size_t i = 0; i < h->n_nics; i++) {
-		struct nic *n = h->nics[i];
-		if (n->is_up && n->realm && (ip_equal(&n->v4, local) || ip_equal(&n->v6, local)))
-			return n;
-	}
-	return NULL;
-}
-
-static void trace_segment(const struct transit *p, const struct host *h)
-{
-	char from[ENDPOINT_TEXT_LEN], to[ENDPOINT_TEXT_LEN];
-	const struct segment *g = &p->segment;
-
-	endpoint_str(&p->from, from);
-	endpoint_str(&p->to, to);
-	trace_line("tcp", "%s: %s -> %s%s%s%s%s seq=%llu ack=%llu %u bytes", h->name, from, to,
-		   g->flags & SEGMENT_SYN ? " syn" : "", g->flags & SEGMENT_ACK ? " ack" : "",
-		   g->flags & SEGMENT_FIN ? " fin" : "", g->flags & SEGMENT_RST ? " rst" : "",
-		   (unsigned long long)g->seq, (unsigned long long)g->ack, p->len);
-}
-
-static void send_packet(struct host *h, struct transit *p, bool is_sealed)
-{
-	struct nic *nic = nic_of(h, &p->from.ip);
-
-	if (!nic || h->is_off || h->is_asleep) {
-		transit_free(p);
-		return;
-	}
-	internet_of_world()->counters.tcp_sent++;
-	if (trace_is_on())
-		trace_segment(p, h);
-	internet_show_taps(p, h, is_sealed);
-	transit_send(p, nic);
-}
-
-static void send_segment(struct stream *s, uint8_t flags, uint64_t seq, size_t len)
-{
-	struct transit *p = transit_new(WIRE_TCP, len);
-
-	p->from = s->local;
-	p->to = s->remote;
-	s->told_window = own_window(s);
-	p->segment = (struct segment){.id = s->id,
-				      .seq = seq,
-				      .ack = s->expected,
-				      .window = s->told_window,
-				      .flags = flags};
-	if (len > 0)
-		memcpy(p->data, byte_queue_front(&s->out) + (seq - s->una), len);
-	if (flags & SEGMENT_ACK)
-		s->owes_ack = false;
-	send_packet(s->host, p, s->is_sealed);
-}
-
-void connection_refuse(struct host *h, const struct transit *p)
-{
-	if (p->segment.flags & SEGMENT_RST)
-		return;
-	struct transit *answer = transit_new(WIRE_TCP, 0);
-	answer->from = p->to;
-	answer->to = p->from;
-	answer->segment = (struct segment){.id = p->segment.id, .flags = SEGMENT_RST};
-	send_packet(h, answer, false);
-}
 
 /* ---- the clock of retransmission ---- */
 
@@ -160,7 +82,7 @@ static void send_data(struct stream *s, size_t len)
 		s->sample_us = world_now_us();
 		s->sample_seq = s->next + len;
 	}
-	send_segment(s, SEGMENT_ACK, s->next, len);
+	segment_send(s, SEGMENT_ACK, s->next, len);
 	s->next += len;
 	if (s->next > s->highest)
 		s->highest = s->next;
@@ -181,7 +103,7 @@ void connection_push(struct stream *s)
 		send_data(s, len < STREAM_SEGMENT_BYTES ? (size_t)len : STREAM_SEGMENT_BYTES);
 	}
 	if (is_fin_due(s)) {
-		send_segment(s, SEGMENT_ACK | SEGMENT_FIN, s->next++, 0);
+		segment_send(s, SEGMENT_ACK | SEGMENT_FIN, s->next++, 0);
 		if (s->next > s->highest)
 			s->highest = s->next;
 		start_waiting(s);
@@ -199,9 +121,9 @@ static void send_first_again(struct stream *s)
 	if (len > STREAM_SEGMENT_BYTES)
 		len = STREAM_SEGMENT_BYTES;
 	if (len == 0)
-		send_segment(s, SEGMENT_ACK | SEGMENT_FIN, s->una, 0);
+		segment_send(s, SEGMENT_ACK | SEGMENT_FIN, s->una, 0);
 	else
-		send_segment(s, SEGMENT_ACK, s->una, len);
+		segment_send(s, SEGMENT_ACK, s->una, len);
 }
 
 /* ---- timeouts ---- */
@@ -218,10 +140,10 @@ static void send_again(struct stream *s)
 {
 	switch (s->state) {
 	case STREAM_DIALLING:
-		send_segment(s, SEGMENT_SYN, 0, 0);
+		segment_send(s, SEGMENT_SYN, 0, 0);
 		break;
 	case STREAM_ACCEPTING:
-		send_segment(s, SEGMENT_SYN | SEGMENT_ACK, 0, 0);
+		segment_send(s, SEGMENT_SYN | SEGMENT_ACK, 0, 0);
 		break;
 	case STREAM_OPEN:
 		s->congestion_bytes = STREAM_SEGMENT_BYTES;
@@ -306,7 +228,7 @@ void connection_reset(struct stream *s)
 {
 	if (s->state == STREAM_DEAD)
 		return;
-	send_segment(s, SEGMENT_RST, s->next, 0);
+	segment_send(s, SEGMENT_RST, s->next, 0);
 	connection_die(s, -ECONNABORTED);
 }
 
@@ -398,7 +320,7 @@ static bool take_in_order(struct stream *s, const struct transit *p)
 
 	if (g->seq > s->expected)
 		return false;
-	if (end > s->expected && end - s->expected <= own_window(s)) {
+	if (end > s->expected && end - s->expected <= segment_window(s)) {
 		size_t skip = (size_t)(s->expected - g->seq);
 		byte_queue_append(&s->in, p->data + skip, p->len - skip);
 		s->expected = end;
@@ -485,7 +407,7 @@ static bool pass_handshake(struct stream *s, const struct transit *p)
 		return true;
 	case STREAM_ACCEPTING:
 		if (flags & SEGMENT_SYN) {
-			send_segment(s, SEGMENT_SYN | SEGMENT_ACK, 0, 0);
+			segment_send(s, SEGMENT_SYN | SEGMENT_ACK, 0, 0);
 			return false;
 		}
 		open_connection(s, p);
@@ -521,7 +443,7 @@ void connection_on_segment(struct stream *s, struct transit *p)
 		    s->state != state)
 			stream_tell(s);
 		if (s->owes_ack && s->state == STREAM_OPEN)
-			send_segment(s, SEGMENT_ACK, s->next, 0);
+			segment_send(s, SEGMENT_ACK, s->next, 0);
 		if (is_over(s))
 			connection_die(s, 0);
 	}
@@ -555,7 +477,7 @@ void connection_accept(struct stream *s)
 
 void connection_on_read(struct stream *s)
 {
-	uint32_t window = own_window(s);
+	uint32_t window = segment_window(s);
 
 	/* A window that grew by half its size, or from next to nothing, is news (RFC 1122
 	 * section 4.2.3.3). */
@@ -563,5 +485,5 @@ void connection_on_read(struct stream *s)
 		window >= s->told_window + STREAM_BUFFER_BYTES / 2 ||
 		(s->told_window < 2 * STREAM_SEGMENT_BYTES && window >= 2 * STREAM_SEGMENT_BYTES);
 	if (is_news && s->state == STREAM_OPEN && !s->has_peer_end)
-		send_segment(s, SEGMENT_ACK, s->next, 0);
+		segment_send(s, SEGMENT_ACK, s->next, 0);
 }

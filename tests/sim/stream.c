@@ -279,7 +279,7 @@ static void on_first_segment(struct host *h, struct transit *p)
 	const struct table_entry *e = h->streams ? table_find(&h->streams->listeners, &key) : NULL;
 
 	if (!e || p->segment.flags != SEGMENT_SYN) {
-		connection_refuse(h, p);
+		segment_refuse(h, p);
 		transit_free(p);
 		return;
 	}

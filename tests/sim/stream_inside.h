@@ -1,6 +1,6 @@
 /*
- * stream_inside: a connection as stream.c (its owner's side), and connection.c (its segments) share
- * it.
+ * stream_inside: a connection as stream.c (its owner's side), connection.c (the kernel's) and
+ * segment.c share it.
  *
  * The kernel's side of a connection lives until both ends are acknowledged, or a reset or a timeout
  * ends it; the owner's side until stream_close. The memory goes with the later of the two.
@@ -87,13 +87,20 @@ void stream_hand_over(struct stream *s);
 void stream_settle(struct stream *s);
 struct table_key stream_key(uint16_t local_port, const struct endpoint *remote);
 
+/* ---- segment.c: what leaves ---- */
+
+/* Of the bytes that wait in s->out, len from seq on. */
+void segment_send(struct stream *s, uint8_t flags, uint64_t seq, size_t len);
+/* A reset to who sent a segment to nobody; nothing to one that is a reset itself. */
+void segment_refuse(struct host *h, const struct transit *p);
+/* Bytes that there is room for. */
+uint32_t segment_window(const struct stream *s);
+
 /* ---- connection.c: the kernel ---- */
 
 void connection_dial(struct stream *s);
 void connection_accept(struct stream *s);
 void connection_on_segment(struct stream *s, struct transit *p);
-/* A segment to nobody. */
-void connection_refuse(struct host *h, const struct transit *p);
 /* Sends what window and congestion let through. */
 void connection_push(struct stream *s);
 /* The owner has read: the other side may send more. */
