@@ -95,6 +95,16 @@ static void track(uint64_t *waiting_us, uint64_t *known_us, uint64_t sign_us, ui
 		*waiting_us = sent_us;
 }
 
+/* A way that is tried in vain, and was slow when it last answered, buys no patience. */
+static void track_rtt(struct gap *g, const struct gap_view *view)
+{
+	bool is_heard = view->heard_us > g->heard_us;
+	bool is_quicker = view->rtt_us != 0 && view->rtt_us < g->rtt_us;
+
+	if (is_heard || g->rtt_us == 0 || is_quicker)
+		g->rtt_us = view->rtt_us;
+}
+
 static bool is_waiting(uint64_t since_us, uint64_t patience, uint64_t now_us)
 {
 	return since_us != 0 && now_us > since_us && now_us - since_us > patience;
@@ -142,12 +152,13 @@ bool gap_step(struct gap *g, const struct gap_view *view, uint64_t now_us, uint6
 
 	if (!has_answered)
 		return false;
+	track_rtt(g, view);
 	track(&g->unheard_us, &g->heard_us, view->heard_us, view->last_data_sent_us,
 	      &g->sent_at_heard, view->data_sent);
 	track(&g->unproved_us, &g->proved_us, view->proved_us, view->last_data_sent_us,
 	      &g->sent_at_proved, view->data_sent);
-	bool unheard = is_waiting(g->unheard_us, patience_us(view->rtt_us), now_us);
-	bool unproved = is_waiting(g->unproved_us, proof_patience_us(view->rtt_us), now_us);
+	bool unheard = is_waiting(g->unheard_us, patience_us(g->rtt_us), now_us);
+	bool unproved = is_waiting(g->unproved_us, proof_patience_us(g->rtt_us), now_us);
 
 	if (!g->open) {
 		if (unheard || unproved)
@@ -163,15 +174,4 @@ bool gap_step(struct gap *g, const struct gap_view *view, uint64_t now_us, uint6
 
 	*out = close_gap(g, view, end_us, now_us, unix_us);
 	return true;
-}
-
-uint64_t gap_deadline_us(const struct gap *g, const struct gap_view *view)
-{
-	uint64_t deadline = US_NEVER;
-
-	if (g->unheard_us != 0)
-		deadline = g->unheard_us + patience_us(view->rtt_us) + 1;
-	if (g->unproved_us != 0 && g->unproved_us + proof_patience_us(view->rtt_us) + 1 < deadline)
-		deadline = g->unproved_us + proof_patience_us(view->rtt_us) + 1;
-	return g->open ? US_NEVER : deadline;
 }

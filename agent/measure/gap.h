@@ -33,6 +33,7 @@ struct gap { /* all zero: CLOSED, the peer never answered */
 	uint64_t unheard_us;  /* first data sent since anything was heard; 0: none */
 	uint64_t unproved_us; /* first data sent since anything was proved; 0: none */
 	uint64_t start_us;
+	uint64_t rtt_us;			/* when last heard, or of a quicker way since */
 	uint32_t sent_at_heard, sent_at_proved; /* data_sent at the last sign of each direction */
 	uint32_t sent_at_start, sent_now;	/* of the open gap */
 	struct way from;
@@ -52,7 +53,5 @@ void gap_forgive(struct gap *g, uint64_t late_us);
  * ended just now and *out is its event (peer and id are the caller's to fill in). */
 bool gap_step(struct gap *g, const struct gap_view *view, uint64_t now_us, uint64_t unix_us,
 	      struct event *out);
-/* When gap_step may find something by time alone, or US_NEVER. */
-uint64_t gap_deadline_us(const struct gap *g, const struct gap_view *view);
 
 #endif

@@ -49,6 +49,24 @@ TEST(silence_without_data_is_no_gap)
 	CHECK(!step(&g, &v, 9000, &e) && !g.open);
 }
 
+TEST(a_slow_way_that_is_tried_in_vain_buys_no_patience)
+{
+	struct gap g = {0};
+	struct gap_view v = {0};
+	struct event e;
+
+	all_is_well(&g, &v, 1000);
+	for (uint64_t at = 1020; at <= 3000; at += 20) {
+		v.data_sent++;
+		v.last_data_sent_us = t0_us + at * MS;
+		CHECK(!step(&g, &v, at, &e));
+		v.rtt_us = 3366 * MS; /* five of them would be 17 s */
+	}
+	v.heard_us = v.proved_us = t0_us + 3010 * MS;
+	CHECK(step(&g, &v, 3020, &e));
+	CHECK_INT(e.end_unix_us, wall_us + 3010 * MS);
+}
+
 TEST(a_gap_runs_from_the_last_proof_to_the_next_with_its_losses)
 {
 	struct gap g = {0};
@@ -121,8 +139,11 @@ TEST(far_peers_are_given_five_round_trips)
 
 	all_is_well(&g, &v, 1000);
 	v.rtt_us = 200 * MS;
-	CHECK(!step(&g, &v, 1990, &e) && !g.open);
-	CHECK(!step(&g, &v, 2001, &e) && g.open);
+	v.heard_us = v.proved_us = t0_us + 1001 * MS;
+	v.last_data_sent_us = t0_us + 1002 * MS;
+	CHECK(!step(&g, &v, 1002, &e));
+	CHECK(!step(&g, &v, 2001, &e) && !g.open);
+	CHECK(!step(&g, &v, 2003, &e) && g.open);
 }
 
 TEST(our_own_stall_is_no_gap)
