@@ -147,10 +147,12 @@ static void take_effects(struct world *w, struct node *n)
 			on_sent(w, n, &e);
 			break;
 		case WG_CURRENT:
+			MUST(l);
 			l->current = e.keypair;
 			break;
 		case WG_CONFIRM:
 		case WG_KEEPALIVE:
+			MUST(l);
 			seal(w, n, l, NULL, 0);
 			break;
 		case WG_RETIRED:

@@ -87,7 +87,8 @@ static size_t read_packets(struct script *s, struct packet *list)
 		struct packet *p = &list[n];
 		const uint8_t *span = script_span(s, LEN_MAX, &p->len);
 
-		p->bytes = malloc(TUN_HDR_LEN + p->len);
+		p->bytes = calloc(1, TUN_HDR_LEN + p->len);
+		MUST(p->bytes);
 		if (p->len > 0)
 			memcpy(p->bytes + TUN_HDR_LEN, span, p->len);
 		if (how & 15 && (how & 15U) <= n)
