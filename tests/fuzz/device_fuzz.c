@@ -141,18 +141,25 @@ static void take_effects(struct world *w, struct node *n)
 	while (wg_device_next_effect(n->dev, &e)) {
 		struct link *l = e.peer ? wg_peer_user(e.peer) : NULL;
 
-		MUST(l != NULL || e.kind == WG_SEND);
 		switch (e.kind) {
 		case WG_SEND:
 			on_sent(w, n, &e);
 			break;
 		case WG_CURRENT:
+<<<<<<< Updated upstream
 			MUST(l);
+=======
+			MUST(l != NULL);
+>>>>>>> Stashed changes
 			l->current = e.keypair;
 			break;
 		case WG_CONFIRM:
 		case WG_KEEPALIVE:
+<<<<<<< Updated upstream
 			MUST(l);
+=======
+			MUST(l != NULL);
+>>>>>>> Stashed changes
 			seal(w, n, l, NULL, 0);
 			break;
 		case WG_RETIRED:
