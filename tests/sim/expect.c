@@ -4,7 +4,7 @@
 
 #include "common/clock.h"
 
-static const uint64_t idle_ask_us = 25 * US_PER_S;
+static const uint64_t idle_ask_us = 25 * US_PER_S, redial_us = 65 * US_PER_S;
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -257,6 +257,26 @@ static void forgive_idle_rebinds(struct expect *e)
 	}
 }
 
+/* After the coordinator was gone, nodes dial it with longer and longer waits between: until then
+ * nobody hears of who joins. */
+static void forgive_news(struct expect *e, const struct day *d)
+{
+	for (size_t i = 0; i < d->n_events; i++) {
+		const struct day_event *event = &d->events[i];
+		uint64_t heard_us = event->at_us + event->for_us + redial_us;
+
+		if (event->word != DAY_COORDINATOR && event->word != DAY_COORDINATOR_TERM)
+			continue;
+		for (size_t j = 0; j < e->n_edges; j++) {
+			struct expect_edge *edge = &e->edges[j];
+
+			if (edge->event->word == DAY_JOIN && edge->at_us > event->at_us &&
+			    edge->at_us < heard_us)
+				edge->allow_us += heard_us - edge->at_us;
+		}
+	}
+}
+
 void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 {
 	*e = (struct expect){.can_be_direct = can_be_direct(&d->nodes[a], &d->nodes[b])};
@@ -281,6 +301,7 @@ void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 	add_strangeness(e, d, b);
 	add_relayless(e, d);
 	forgive_idle_rebinds(e);
+	forgive_news(e, d);
 }
 
 /* ---- questions ---- */

@@ -9,6 +9,8 @@
 
 enum { BULK_PACKET_BYTES = 1100 };
 
+/* Waits between two dials grow up to a minute. */
+static const uint64_t redial_us = 65 * US_PER_S;
 static const uint64_t trespass_interval_us = 500 * US_PER_MS;
 
 static struct node_machine *machine(struct play *p, const struct day_event *e)
@@ -63,10 +65,13 @@ static void start(struct play *p, const struct day_event *e)
 {
 	char error[NODE_MACHINE_ERROR_LEN];
 
-	if (!p->town.nodes[e->who].was_started || node_machine_runs(machine(p, e)))
+	if (!p->town.nodes[e->who].was_started || node_machine_runs(machine(p, e)) ||
+	    node_machine_is_asleep(machine(p, e)))
 		return;
 	if (node_machine_start(machine(p, e), error) != 0)
 		fail(p, e, error);
+	else if (strcmp(node_machine_state(machine(p, e)), "offline") == 0)
+		node_machine_ask(machine(p, e), "{\"cmd\":\"up\"}"); /* `down` outlives a process */
 }
 
 static void revoke(struct play *p, const struct day_event *e)
@@ -114,14 +119,25 @@ static void start_coordinator(struct play *p, const struct day_event *e)
 	coordinator_machine_crash(m);
 	int err = coordinator_machine_start(m);
 
+	watch_delivery_on_outage(&p->delivery, play_now_us(p) + redial_us);
 	if (err)
 		fail(p, e, strerror(-err));
 }
 
 /* ---- all of them ---- */
 
+/* A machine that sleeps takes no signal and no command; when it wakes, start() sees to it. */
+static bool is_slept_through(struct play *p, const struct day_event *e)
+{
+	return (e->word == DAY_RESTART || e->word == DAY_CRASH || e->word == DAY_POWER ||
+		e->word == DAY_DOWN) &&
+	       node_machine_is_asleep(machine(p, e));
+}
+
 void play_begin_event(struct play *p, const struct day_event *e)
 {
+	if (is_slept_through(p, e))
+		return;
 	switch (e->word) {
 	case DAY_JOIN:
 		join(p, e);
@@ -212,8 +228,10 @@ void play_end_event(struct play *p, const struct day_event *e)
 		break;
 	case DAY_SLEEP:
 		node_machine_wake(machine(p, e));
+		start(p, e);
 		break;
 	case DAY_DOWN:
+		start(p, e); /* if it was killed meanwhile */
 		node_machine_ask(machine(p, e), "{\"cmd\":\"up\"}");
 		break;
 	case DAY_CRASH:

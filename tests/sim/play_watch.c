@@ -264,7 +264,7 @@ void play_watch_begun(struct play *p, const struct day_event *e)
 	p->n_open += (day_fields(e->word) & DAY_HAS_FOR) != 0;
 	if (makes_absent(e))
 		on_absence(p, e->who);
-	if (ends_process(e))
+	if (ends_process(e) && !node_machine_is_asleep(p->town.nodes[e->who].machine))
 		on_process_end(p, e->who);
 	if (p->n_open == 0)
 		set_busy(p, false);

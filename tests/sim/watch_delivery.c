@@ -26,6 +26,11 @@ void watch_delivery_on_revoke(struct watch_delivery *w, unsigned node, uint64_t 
 	w->revoked_us[node] = now_us;
 }
 
+void watch_delivery_on_outage(struct watch_delivery *w, uint64_t since_us)
+{
+	w->reachable_us = since_us;
+}
+
 static bool is_echo(const struct traffic_packet *p)
 {
 	return p->kind == TRAFFIC_ECHO;
@@ -57,7 +62,11 @@ static bool mark(struct watch_delivery *w, const struct traffic_packet *p)
 
 static bool is_revoked(const struct watch_delivery *w, unsigned node, uint64_t now_us)
 {
-	return w->revoked_us[node] != 0 && now_us > w->revoked_us[node] + w->grace_us;
+	uint64_t told_us = w->revoked_us[node];
+
+	if (told_us != 0 && told_us < w->reachable_us)
+		told_us = w->reachable_us;
+	return told_us != 0 && now_us > told_us + w->grace_us;
 }
 
 void watch_delivery_on_delivered(struct watch_delivery *w, unsigned at_node,

@@ -17,7 +17,8 @@ struct watch_delivery {
 	const struct day *day; /* borrowed */
 	/* Since when a node is no member any more; 0: it is, or never was. */
 	uint64_t revoked_us[DAY_NODES];
-	uint64_t grace_us;		     /* until everybody has heard of a removal */
+	uint64_t grace_us;     /* until everybody has heard of a removal */
+	uint64_t reachable_us; /* since when everybody has found the coordinator again */
 	uint8_t *seen[TRAFFIC_FLOWS_MAX][2]; /* bits by seq: keys and the like, echoes */
 	uint32_t sent[TRAFFIC_FLOWS_MAX][2]; /* seqs below were sent */
 	uint64_t delivered[TRAFFIC_KINDS];
@@ -27,6 +28,8 @@ void watch_delivery_init(struct watch_delivery *w, const struct day *day, uint64
 void watch_delivery_wipe(struct watch_delivery *w);
 void watch_delivery_on_join(struct watch_delivery *w, unsigned node);
 void watch_delivery_on_revoke(struct watch_delivery *w, unsigned node, uint64_t now_us);
+/* The coordinator was gone: from since_us on everybody has found it again. */
+void watch_delivery_on_outage(struct watch_delivery *w, uint64_t since_us);
 void watch_delivery_on_sent(struct watch_delivery *w, const struct traffic_packet *p);
 void watch_delivery_on_delivered(struct watch_delivery *w, unsigned at_node,
 				 const struct traffic_packet *p, uint64_t now_us,

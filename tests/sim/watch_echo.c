@@ -3,7 +3,7 @@
 #include "common/clock.h"
 
 /* Beside two round trips, one of them a handshake: less than what finds out that a way is dead. */
-static const uint64_t first_us = 120 * US_PER_MS, calm_us = 45ull * US_PER_S;
+static const uint64_t first_us = 160 * US_PER_MS, calm_us = 45ull * US_PER_S;
 
 void watch_echo_on_begin(struct watch_echo *w, const struct expect *expect, const char *from,
 			 const char *to, uint64_t interval_us, uint64_t now_us)

@@ -31,7 +31,8 @@ void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us)
 	uint64_t gap_us = longest(least_us, 5 * w->expect->relay_us);
 
 	/* Data is sent each interval, the first may be that much late, and pongs may have come. */
-	if (w->heard && silence_us > 2 * gap_us + 2 * w->interval_us + 500 * US_PER_MS)
+	if (w->heard && w->expect->loss_us == 0 &&
+	    silence_us > 2 * gap_us + 2 * w->interval_us + 500 * US_PER_MS)
 		keep(w->must, &w->n_must, w->last_us, now_us);
 	if (silence_us > w->interval_us + w->interval_us / 4)
 		keep(w->may, &w->n_may, w->last_us, now_us);

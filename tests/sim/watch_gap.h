@@ -3,8 +3,8 @@
  *
  * Seen from outside: keystrokes went out and no echo came for clearly longer than max(250 ms,
  * 5 RTT) is a gap that must be told; a gap that is told must meet a time in which an echo was late
- * or missing. In between, history and onlooker may differ: an answer of another kind may have come.
- * One for each flow of keystrokes.
+ * or missing. In between, and where packets get lost all the time, history and onlooker may differ:
+ * an answer of another kind may have come. One for each flow of keystrokes.
  */
 #ifndef WARREN_SIM_WATCH_GAP_H
 #define WARREN_SIM_WATCH_GAP_H
