@@ -146,20 +146,12 @@ static void take_effects(struct world *w, struct node *n)
 			on_sent(w, n, &e);
 			break;
 		case WG_CURRENT:
-<<<<<<< Updated upstream
 			MUST(l);
-=======
-			MUST(l != NULL);
->>>>>>> Stashed changes
 			l->current = e.keypair;
 			break;
 		case WG_CONFIRM:
 		case WG_KEEPALIVE:
-<<<<<<< Updated upstream
 			MUST(l);
-=======
-			MUST(l != NULL);
->>>>>>> Stashed changes
 			seal(w, n, l, NULL, 0);
 			break;
 		case WG_RETIRED:
