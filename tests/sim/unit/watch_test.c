@@ -57,7 +57,7 @@ TEST(the_first_echo_after_a_calm_time_comes_at_once)
 	struct verdict v = {0};
 
 	expect_init(&e, &d, 0, 1);
-	uint64_t allowed_us = 2 * e.direct_us + 120 * MS;
+	uint64_t allowed_us = 2 * e.direct_us + 160 * MS;
 	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
 	watch_echo_on_echo(&w, 100 * S + allowed_us, &v);
 	CHECK(!v.failed);
