@@ -599,7 +599,7 @@ TEST(another_identity_ends_all_keypairs)
 	secret_key_from_random(&other, random);
 	engine_set_secret_key(b.engine, &other);
 	send_packet(&a, address_a, address_b, 2);
-	WAIT_UNTIL(drops(&b, DROP_UNKNOWN_INDEX) == 1);
+	WAIT_UNTIL(drops(&b, DROP_UNKNOWN_INDEX) >= 1);
 	CHECK_INT(receive_packet(&b), -1);
 	end();
 }
