@@ -10,8 +10,10 @@
 #include "common/net/loop.h"
 #include "common/net/resolve.h"
 #include "coordinator/coordinator.h"
+#include "stun/stun_client.h"
 #include "tests/sim/certificate.h"
 #include "tests/sim/coordinator_machine.h"
+#include "tests/sim/datagram.h"
 #include "tests/sim/dns.h"
 #include "tests/sim/host.h"
 #include "tests/sim/internet.h"
@@ -275,4 +277,60 @@ TEST(at_whatever_write_the_power_goes_the_store_keeps_its_word)
 		CHECK(kept == promised || (promised < 5 && kept == promised + 1));
 		end(&s);
 	}
+}
+
+/* ---- STUN ---- */
+
+static void on_stun_answer(void *arg, struct datagram_socket *socket)
+{
+	struct stun_client *c = arg;
+	struct stun_message m;
+	struct endpoint from;
+	uint8_t packet[STUN_ANSWER_MAX];
+	size_t len;
+
+	CHECK(datagram_receive(socket, packet, sizeof(packet), &len, &from) == 0);
+	CHECK(stun_decode(packet, len, &m) == 0);
+	CHECK(stun_client_on_answer(c, &m, &from, world_now_us()) == 0);
+}
+
+TEST(a_stun_server_says_where_a_question_came_from_while_it_runs)
+{
+	struct scene s = begin(NULL);
+	struct host *host = plug("stun", "203.0.113.120");
+	struct stun_machine *m =
+		stun_machine_new(s.world, &(struct stun_machine_config){.host = host});
+	struct endpoint server = {.port = 3478};
+	struct stun_client c = {0};
+	struct datagram_socket *socket;
+	uint8_t random[STUN_TXID_LEN] = {7}, request[STUN_ANSWER_MAX];
+	struct writer w = writer_init(request, sizeof(request));
+	struct stun_udp_counts counts;
+	char error[STUN_UDP_ERROR_LEN];
+
+	CHECK(stun_machine_start(m, error) == 0);
+	CHECK(stun_machine_start(m, error) == -EALREADY);
+	CHECK(ip_parse("203.0.113.120", &server.ip) == 0);
+	struct world_place before = world_enter(s.client);
+	CHECK(datagram_open(DATAGRAM_V4, 4000, on_stun_answer, &c, &socket) == 0);
+	stun_client_start(&c, &stun_timing_survey, &server, 0, random, world_now_us());
+	CHECK(stun_client_on_deadline(&c, world_now_us()));
+	stun_client_request(&c, &w);
+	CHECK(datagram_send(socket, &server, request, w.len) == 0);
+	world_leave(before);
+	run_ms(&s, 100);
+	CHECK_INT(c.state, STUN_ANSWERED);
+	CHECK_INT(c.mapped.port, 4000);
+	CHECK_INT(c.rtt_us, 20000);
+	stun_machine_counts(m, &counts);
+	CHECK_INT(counts.verdicts[STUN_ANSWER], 1);
+
+	stun_machine_stop(m);
+	CHECK(!stun_machine_runs(m));
+	before = world_enter(s.client);
+	datagram_close(socket);
+	world_leave(before);
+	stun_machine_free(m);
+	host_free(host);
+	end(&s);
 }
