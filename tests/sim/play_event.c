@@ -74,6 +74,30 @@ static void start(struct play *p, const struct day_event *e)
 		node_machine_ask(machine(p, e), "{\"cmd\":\"up\"}"); /* `down` outlives a process */
 }
 
+static bool is_down_by_wish(const struct play *p, unsigned who)
+{
+	uint64_t now_us = play_now_us(p);
+
+	for (size_t i = 0; i < p->day->n_events; i++) {
+		const struct day_event *e = &p->day->events[i];
+
+		if (e->word == DAY_DOWN && e->who == who && e->at_us <= now_us &&
+		    now_us < e->at_us + e->for_us)
+			return true;
+	}
+	return false;
+}
+
+/* The end of a `down`, or of the sleep or the death that its end fell into. */
+static void come_back(struct play *p, const struct day_event *e)
+{
+	struct node_machine *m = machine(p, e);
+
+	start(p, e);
+	if (node_machine_runs(m) && !node_machine_is_asleep(m) && !is_down_by_wish(p, e->who))
+		node_machine_ask(m, "{\"cmd\":\"up\"}");
+}
+
 static void revoke(struct play *p, const struct day_event *e)
 {
 	char error[TOWN_ERROR_LEN];
@@ -228,11 +252,10 @@ void play_end_event(struct play *p, const struct day_event *e)
 		break;
 	case DAY_SLEEP:
 		node_machine_wake(machine(p, e));
-		start(p, e);
+		come_back(p, e);
 		break;
 	case DAY_DOWN:
-		start(p, e); /* if it was killed meanwhile */
-		node_machine_ask(machine(p, e), "{\"cmd\":\"up\"}");
+		come_back(p, e);
 		break;
 	case DAY_CRASH:
 	case DAY_POWER:
