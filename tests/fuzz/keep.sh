@@ -17,7 +17,7 @@ for target in "$@"; do
 	mkdir -p "$new" "$kept"
 	# A set cover: the fewest inputs that reach together all that all of them reach.
 	"$out/engine/fuzz/$target" -set_cover_merge=1 -max_len=$len_max -rss_limit_mb=1024 \
-		"$new" "$out/corpus/$name" >"$out/$target.keep.log" 2>&1 ||
+		"$new" "$kept" "$out/corpus/$name" >"$out/$target.keep.log" 2>&1 ||
 		{ echo "$name: left as it is, see $out/$target.keep.log"; continue; }
 	find "$kept" -regextype posix-extended -type f -regex '.*/[0-9a-f]{40}' -delete
 	# The engine puts those that reach most first.
