@@ -244,6 +244,7 @@ static void note_waiting(struct lane *lane, struct lane_peer *peer)
 		lane_post(lane, peer, MAIN_TRAFFIC);
 }
 
+/* A keep-alive that waits is one of no bytes. */
 static void wait_for_later(struct lane *lane, struct lane_peer *peer, const uint8_t *pkt,
 			   size_t len)
 {
@@ -253,7 +254,8 @@ static void wait_for_later(struct lane *lane, struct lane_peer *peer, const uint
 	if (dropped)
 		lane_drop_waiting(lane, peer, DROP_STAGING_FULL, dropped);
 	lane_list(lane, peer);
-	note_waiting(lane, peer);
+	if (len > 0)
+		note_waiting(lane, peer);
 }
 
 /* One read of the TUN for one peer. */
@@ -339,7 +341,7 @@ void outbound_release(struct lane *lane, struct lane_peer *peer)
 	while (backlog_pair_peek(&peer->waiting, &e)) {
 		backlog_pair_pop(&peer->waiting, reserve(lane, e.len));
 		lane_count_unwaited(lane, 1);
-		commit(lane, peer, kp, e.len, true);
+		commit(lane, peer, kp, e.len, e.len > 0);
 	}
 }
 
@@ -347,10 +349,16 @@ void outbound_keepalive(struct lane *lane, struct lane_peer *peer)
 {
 	struct keypair *kp = usable_keypair(lane, peer);
 
-	if (!kp || !has_choice(peer))
+	if (!kp)
 		return;
-	(void)reserve(lane, 0);
 	lane_count(lane, FLOW_KEEPALIVE_MADE, 1);
+	if (!has_choice(peer)) {
+		/* It may confirm a keypair, without which the peer can send nothing: the first way
+		 * there is takes it. */
+		wait_for_later(lane, peer, (const uint8_t *)"", 0);
+		return;
+	}
+	(void)reserve(lane, 0);
 	commit(lane, peer, kp, 0, false);
 }
 
