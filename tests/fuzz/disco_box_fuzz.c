@@ -429,6 +429,29 @@ static void lie(struct world *w)
 	hear(w, TO_LIAR, p, &from);
 }
 
+/* Names addresses to be pinged: strangers, and such as nobody may name. */
+static void lie_call(struct world *w)
+{
+	static const char *const bad[] = {"127.0.0.1:22",   "169.254.169.254:80", "10.64.0.9:1",
+					  "198.51.100.9:1", "224.0.0.1:9",	  "[fe80::1]:7"};
+	struct disco_message m = {.type = DISCO_CALL_ME_MAYBE};
+	struct way way = way_relay(1 + script_byte(&w->s) % 2);
+	uint8_t first = script_byte(&w->s), port = script_byte(&w->s);
+
+	m.call_me_maybe.n = script_byte(&w->s) % (DISCO_ENDPOINTS_MAX + 1);
+	for (size_t i = 0; i < m.call_me_maybe.n; i++) {
+		struct endpoint *e = &m.call_me_maybe.endpoints[i];
+
+		*e = address((uint8_t)(first + i));
+		e->port = (uint16_t)(1 + port);
+		if (first & 1 && i < sizeof(bad) / sizeof(bad[0]))
+			MUST(endpoint_parse(bad[i], e) == 0);
+	}
+	seal(w, OF_LIAR, &way, &m);
+	struct packet p = w->flight[w->in_flight - 1];
+	hear(w, TO_LIAR, &p, &way);
+}
+
 /* Answers a ping that is on its way to it, or not yet, as if it came from anywhere. */
 static void lie_pong(struct world *w)
 {
@@ -537,8 +560,10 @@ static void step(struct world *w)
 		lie_pong(w);
 		break;
 	case 7:
-	case 8:
 		again(w, false);
+		break;
+	case 8:
+		lie_call(w);
 		break;
 	case 9:
 		again(w, true);
