@@ -25,6 +25,10 @@ static void check(struct watch_echo *w, uint64_t now_us, struct verdict *v)
 		return;
 	uint64_t allowed_us = w->interval_us + expect_pause_us(w->expect, w->last_us, now_us);
 
+	/* Since they last talked, the other end may have begun anew: it asks for a handshake. */
+	if (w->echoes == 0)
+		allowed_us += 2 * w->expect->relay_us;
+
 	if (silence_us > allowed_us)
 		verdict_fail(v, now_us, "echo",
 			     "%s heard no echo of %s for %.3f s from %.3f s on; %.3f s are allowed",
