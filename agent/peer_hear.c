@@ -104,6 +104,7 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 
 	if (believes_in_lost_keys(peer, ping))
 		engine_peer_start_handshake(peer->engine, false);
+	confirm_again(peer, relay_rtt_us, now_us); /* it asks, and we may have nothing to send */
 	if (from->kind == WAY_RELAY) { /* where a relay brings its packets, it takes ours */
 		peer_repeat_initiation(peer, from);
 		hurry_handshake(peer, relay_rtt_us, now_us);
