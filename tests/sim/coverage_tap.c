@@ -18,10 +18,10 @@ enum control_session_do __wrap_control_session_on_deadline(struct control_sessio
 							   uint32_t random, uint64_t now_us)
 {
 	enum control_session_state from = s->state;
-	enum control_session_do todo = __real_control_session_on_deadline(s, random, now_us);
+	enum control_session_do next = __real_control_session_on_deadline(s, random, now_us);
 
 	note(COVERAGE_CONTROL, from, s->state);
-	return todo;
+	return next;
 }
 
 void __wrap_control_session_on_connected(struct control_session *s, uint64_t now_us)
@@ -47,10 +47,10 @@ enum control_session_do __wrap_control_session_on_message(struct control_session
 							  uint32_t random, uint64_t now_us)
 {
 	enum control_session_state from = s->state;
-	enum control_session_do todo = __real_control_session_on_message(s, m, random, now_us);
+	enum control_session_do next = __real_control_session_on_message(s, m, random, now_us);
 
 	note(COVERAGE_CONTROL, from, s->state);
-	return todo;
+	return next;
 }
 
 void __wrap_control_session_on_closed(struct control_session *s, const char *reason,
@@ -76,10 +76,10 @@ enum relay_session_do __wrap_relay_session_on_deadline(struct relay_session *s, 
 						       uint64_t now_us, struct writer *out)
 {
 	enum relay_session_state from = s->state;
-	enum relay_session_do todo = __real_relay_session_on_deadline(s, acked_us, now_us, out);
+	enum relay_session_do next = __real_relay_session_on_deadline(s, acked_us, now_us, out);
 
 	note(COVERAGE_RELAY, from, s->state);
-	return todo;
+	return next;
 }
 
 int __wrap_relay_session_on_connected(struct relay_session *s, const char *host,
