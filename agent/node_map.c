@@ -92,7 +92,8 @@ static void take_map(struct node *node, const struct control_map *news, uint64_t
 			node_use_peer(node, &news->peers[i], now_us);
 		else
 			log_error("map", log_event("peer-left-out"),
-				  log_str("error", strerror(-err)));
+				  log_str("error",
+					  err == -E2BIG ? "the map is full" : "out of memory"));
 	}
 	node->map.map.number = news->number;
 	node->map.heard_unix_s = unix_s();
