@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/proto/derp.h"
 #include "derp-relay/heard.h"
+#include "derp-relay/ready.h"
 #include "derp-relay/relay_table.h"
 
 /* "Not here" answers: one a second, three at once. */
@@ -19,28 +20,13 @@ enum { NOT_HERE_BURST = 3 };
 const uint32_t hub_wait_bounds_us[HUB_WAIT_BUCKETS - 1] = {
 	100, 1000, 5 * 1000, 20 * 1000, 100 * 1000, 500 * 1000, 2000 * 1000};
 
-struct hub_forwarder {
-	struct hub_link *link;
-	struct hub_key *entry;
-	struct hub_forwarder *next_of_key; /* younger */
-	struct hub_forwarder *next_of_link;
-	struct hub_forwarder **back_of_link; /* what points at this one */
-};
-
 /* A key that somebody in the region has. */
 struct hub_key {
 	struct relay_table_node node; /* first: nodes are cast back */
 	struct public_key key;
-	struct hub_conn *active;	  /* the newest to connect or to speak; others by `older` */
-	struct hub_forwarder *forwarders; /* oldest first */
+	struct hub_conn *active;      /* the newest to connect or to speak; others by `older` */
+	struct forwarder *forwarders; /* oldest first */
 	struct heard_end heard;
-};
-
-/* A worker's ports with something to do, oldest first. */
-struct ready_list {
-	struct port *head;
-	struct port *tail;
-	bool asleep; /* the worker found it empty and waits to be woken */
 };
 
 struct hub {
@@ -49,8 +35,7 @@ struct hub {
 	struct heard heard;
 	struct packet_pool pool;
 	struct hub_conn *watchers;
-	struct ready_list ready[HUB_WORKERS_MAX];
-	uint64_t wakes;
+	struct ready ready;
 	struct hub_counters counters;
 };
 
@@ -74,8 +59,7 @@ struct hub *hub_new(const uint8_t seed[static HUB_SEED_LEN], size_t queued_bytes
 	if (!hub)
 		return NULL;
 	memcpy(hub->seed, seed, HUB_SEED_LEN);
-	for (unsigned i = 0; i < HUB_WORKERS_MAX; i++)
-		hub->ready[i].asleep = true;
+	ready_init(&hub->ready);
 	packet_pool_init(&hub->pool, queued_bytes_max);
 	return hub;
 }
@@ -137,37 +121,6 @@ static struct hub_key *find_or_make(struct hub *hub, const struct public_key *ke
 
 /* ---- what waits ---------------------------------------------------------------------------- */
 
-static void mark_ready(struct hub *hub, struct port *port)
-{
-	struct ready_list *list = &hub->ready[port->worker];
-
-	if (port->ready)
-		return;
-	port->ready = true;
-	port->next_ready = NULL;
-	*(list->tail ? &list->tail->next_ready : &list->head) = port;
-	list->tail = port;
-	if (list->asleep) {
-		list->asleep = false;
-		hub->wakes |= UINT64_C(1) << port->worker;
-	}
-}
-
-static void unmark_ready(struct hub *hub, struct port *port)
-{
-	struct ready_list *list = &hub->ready[port->worker];
-	struct port *before = NULL;
-
-	if (!port->ready)
-		return;
-	for (struct port *p = list->head; p != port; p = p->next_ready)
-		before = p;
-	*(before ? &before->next_ready : &list->head) = port->next_ready;
-	if (list->tail == port)
-		list->tail = before;
-	port->ready = false;
-}
-
 static enum packet_kind kind_of(bool is_disco)
 {
 	return is_disco ? PACKET_DISCO : PACKET_OTHER;
@@ -196,7 +149,7 @@ static void note(struct hub *hub, struct hub_conn *to, const struct port_note *n
 		/* A watcher that has missed one would be wrong for ever: it is to ask anew. */
 		to->port.close |= to->watching;
 	}
-	mark_ready(hub, &to->port);
+	ready_add(&hub->ready, &to->port);
 }
 
 static void note_gone(struct hub *hub, struct hub_conn *to, const struct public_key *key,
@@ -302,7 +255,7 @@ void hub_remove(struct hub *hub, struct hub_conn *conn)
 		return;
 	hub_on_preferred(hub, conn, false);
 	unlink_watcher(hub, conn);
-	unmark_ready(hub, &conn->port);
+	ready_remove(&hub->ready, &conn->port);
 	drop_queued(hub, &conn->port);
 	unlink_of_key(entry, conn);
 	conn->entry = NULL;
@@ -352,7 +305,7 @@ static void enqueue(struct hub *hub, struct port *port, const struct relayed *r,
 	port_push(port, p);
 	while ((p = port_pop_surplus(port, kind_of(r->is_disco), now_us)))
 		drop(hub, p, DROP_QUEUE_HEAD);
-	mark_ready(hub, port);
+	ready_add(&hub->ready, port);
 }
 
 /* A client that probes for a peer is told that it is not here; others find out by themselves. */
@@ -464,60 +417,28 @@ void hub_close_key(struct hub *hub, const struct public_key *key)
 
 	for (struct hub_conn *c = entry ? entry->active : NULL; c; c = c->older) {
 		c->port.close = true;
-		mark_ready(hub, &c->port);
+		ready_add(&hub->ready, &c->port);
 	}
-}
-
-static void link_forwarder(struct hub_forwarder *f)
-{
-	struct hub_forwarder **head = &f->link->forwarders;
-
-	f->next_of_link = *head;
-	f->back_of_link = head;
-	if (*head)
-		(*head)->back_of_link = &f->next_of_link;
-	*head = f;
 }
 
 void hub_link_on_present(struct hub *hub, struct hub_link *link, const struct public_key *key)
 {
 	struct hub_key *entry = find_or_make(hub, key);
 
-	if (!entry)
+	/* Present is told for each connection, gone once. */
+	if (!entry || forwarder_find(entry->forwarders, link))
 		return;
-	struct hub_forwarder **last = &entry->forwarders;
-	for (; *last; last = &(*last)->next_of_key) {
-		if ((*last)->link == link)
-			return; /* present is told for each connection, gone once */
-	}
-	struct hub_forwarder *f = calloc(1, sizeof(*f));
-	if (!f) {
+	if (forwarder_add(&entry->forwarders, &link->forwarders, entry, link) == 0)
+		hub->counters.forwarders++;
+	else
 		settle(hub, entry);
-		return;
-	}
-	*f = (struct hub_forwarder){.link = link, .entry = entry};
-	*last = f;
-	link_forwarder(f);
-	hub->counters.forwarders++;
 }
 
-static void unlink_of_link(struct hub_forwarder *f)
-{
-	*f->back_of_link = f->next_of_link;
-	if (f->next_of_link)
-		f->next_of_link->back_of_link = f->back_of_link;
-}
-
-static void remove_forwarder(struct hub *hub, struct hub_forwarder *f)
+static void remove_forwarder(struct hub *hub, struct forwarder *f)
 {
 	struct hub_key *entry = f->entry;
-	struct hub_forwarder **at = &entry->forwarders;
 
-	while (*at != f)
-		at = &(*at)->next_of_key;
-	*at = f->next_of_key;
-	unlink_of_link(f);
-	free(f);
+	forwarder_remove(&entry->forwarders, f);
 	hub->counters.forwarders--;
 	settle(hub, entry);
 }
@@ -525,10 +446,8 @@ static void remove_forwarder(struct hub *hub, struct hub_forwarder *f)
 void hub_link_on_gone(struct hub *hub, struct hub_link *link, const struct public_key *key)
 {
 	struct hub_key *entry = find(hub, key);
-	struct hub_forwarder *f = entry ? entry->forwarders : NULL;
+	struct forwarder *f = entry ? forwarder_find(entry->forwarders, link) : NULL;
 
-	while (f && f->link != link)
-		f = f->next_of_key;
 	if (f)
 		remove_forwarder(hub, f);
 }
@@ -538,7 +457,7 @@ void hub_link_down(struct hub *hub, struct hub_link *link)
 	while (link->forwarders)
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): each takes itself out of the list. */
 		remove_forwarder(hub, link->forwarders);
-	unmark_ready(hub, &link->port);
+	ready_remove(&hub->ready, &link->port);
 	drop_queued(hub, &link->port);
 }
 
@@ -546,21 +465,12 @@ void hub_link_down(struct hub *hub, struct hub_link *link)
 
 struct port *hub_next_ready(struct hub *hub, uint16_t worker)
 {
-	struct port *port = hub->ready[worker].head;
-
-	if (port)
-		unmark_ready(hub, port);
-	else
-		hub->ready[worker].asleep = true;
-	return port;
+	return ready_next(&hub->ready, worker);
 }
 
 uint64_t hub_take_wakes(struct hub *hub)
 {
-	uint64_t wakes = hub->wakes;
-
-	hub->wakes = 0;
-	return wakes;
+	return ready_take_wakes(&hub->ready);
 }
 
 static void count_out(struct hub *hub, const struct packet *p, uint64_t now_us)

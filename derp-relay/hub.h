@@ -1,18 +1,18 @@
 /*
  * hub: who is connected to this relay, and who gets what.
  *
- * Keeps every connection by its key, several to a key ("last writer is active": a new connection,
- *or one that speaks, gets what is sent to the key), the mesh peers that know other keys
- *(forwarders), and who must hear when a key leaves. Packets go to a local connection, else to the
- *oldest forwarder, else are dropped and counted. No socket, no clock, no thread: workers call it
- *under one lock, which they hold for a batch of frames (some microseconds). One lock rather than a
- *ring for each pair of workers, as lookup, queue and bookkeeping of a packet take well under a
- *microsecond beside the TLS work of it, which runs outside; and a queue shared by all senders is
- *what lets the oldest be dropped.
+ * Keeps every connection by its key, several to a key: the last writer (a new connection, or one
+ * that speaks) is active and gets what is sent to the key. Keeps mesh peers that know other keys
+ * (forwarders). Packets go to a local connection, else to the oldest forwarder, else are dropped
+ * and counted. No socket, no clock, no thread: workers call it under one lock, which they hold for
+ * a batch of frames (some microseconds). One lock rather than a ring for each pair of workers:
+ * lookup, queue and bookkeeping of a packet take well under a microsecond beside its TLS work,
+ * which runs outside; and a queue shared by all senders is what lets the oldest be dropped.
  *
- *	key unknown --hub_add / hub_link_on_present--> present --last one leaves--> unknown, and
- *told: watchers (mesh) of every local connection and of the key's last one gone, those who had
- *packets from the key: PeerGone once nobody in the region has it
+ *	unknown --hub_add, hub_link_on_present--> present --the last one leaves--> unknown
+ *
+ * Told of it: watchers (mesh), of every local connection and of a key's last one gone; and those
+ * who had packets from the key, once nobody in the region has it (PeerGone).
  *
  * Specification: docs/PROTOCOL.md, "DERP". Called by client_conn, worker and mesh.
  */
@@ -26,9 +26,11 @@
 #include "common/endpoint.h"
 #include "common/key.h"
 #include "common/wire.h"
+#include "derp-relay/forwarder.h"
 #include "derp-relay/port.h"
+#include "derp-relay/ready.h"
 
-enum { HUB_WORKERS_MAX = 64, HUB_SEED_LEN = 16 };
+enum { HUB_WORKERS_MAX = READY_WORKERS_MAX, HUB_SEED_LEN = 16 };
 
 enum drop_reason {
 	DROP_UNKNOWN_DEST,	  /* nobody here has that key, and no mesh peer knows it */
@@ -78,11 +80,9 @@ struct hub_conn { /* embedded in the caller's connection; key, from, flags are s
 	bool preferred; /* its client calls this relay home */
 };
 
-struct hub_forwarder;
-
 struct hub_link { /* our own session to another relay of the mesh */
 	struct port port;
-	struct hub_forwarder *forwarders; /* keys it knows */
+	struct forwarder *forwarders; /* keys it knows */
 };
 
 /* seed: random, so that nobody can choose colliding keys. queued_bytes_max bounds what waits. */
