@@ -7,20 +7,14 @@
 #include <sys/socket.h>
 
 #include <event2/event.h>
-#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "common/clock.h"
 #include "common/net/byte_queue.h"
 #include "common/net/socket.h"
-#include "common/net/tls_internal.h"
+#include "common/net/tls_stream.h"
 
-enum {
-	RECORD_LEN = 16 * 1024, /* RFC 8446 section 5.1: the most one record carries */
-	QUEUE_LIMIT = 1024 * 1024,
-	REASON_LEN = TLS_PROBLEM_LEN,
-	LINGER_S = 2
-};
+enum { QUEUE_LIMIT = 1024 * 1024, LINGER_S = 2 };
 
 enum state {
 	CONNECTING, /* client: until the socket is writable */
@@ -33,12 +27,10 @@ enum state {
 
 struct tls_conn {
 	struct event_base *base;
-	SSL *ssl; /* NULL: plain TCP */
-	int fd;
+	struct tls_stream stream;
 	enum state state;
 	const struct tls_conn_ops *ops;
 	void *arg;
-	struct tls_check check;
 
 	struct event *read_event, *write_event;
 	struct event *soon; /* the end of this round: coalesced writes, what callers may not
@@ -47,8 +39,7 @@ struct tls_conn {
 	bool reading, writing; /* what the two events are set to */
 	bool blocked;	       /* the socket took no more of what is queued */
 	bool paused;
-	bool read_wants_write, write_wants_read; /* TLS 1.3 key updates */
-	bool saw_empty;				 /* the reader has read until -EAGAIN */
+	bool saw_empty; /* the reader has read until -EAGAIN */
 	bool owes_drained;
 	bool sent_end;
 	bool *gone; /* set where a callback frees us */
@@ -56,7 +47,7 @@ struct tls_conn {
 	struct byte_queue out, unread;
 	size_t limit;
 	uint64_t moved_us; /* when queued bytes last moved */
-	char reason[REASON_LEN];
+	char reason[TLS_PROBLEM_LEN];
 };
 
 /* ---- state ---- */
@@ -91,8 +82,6 @@ static void doom(struct tls_conn *c, const char *reason)
 	if (c->state >= FAILED)
 		return;
 	c->state = FAILED;
-	if (c->check.problem[0] != '\0')
-		reason = c->check.problem;
 	if (c->reason[0] == '\0')
 		snprintf(c->reason, sizeof(c->reason), "%s", reason);
 	watch(c, false, false);
@@ -103,71 +92,28 @@ static void rewatch(struct tls_conn *c)
 {
 	if (c->state >= FAILED)
 		return;
-	bool read_on = !c->paused || c->write_wants_read || c->state == FINISHING;
-	bool write_on = (c->blocked && !c->write_wants_read) || c->read_wants_write;
+	bool read_on = !c->paused || c->stream.write_wants_read || c->state == FINISHING;
+	bool write_on = (c->blocked && !c->stream.write_wants_read) || c->stream.read_wants_write;
 
 	watch(c, read_on, write_on);
 }
 
-/* What SSL_get_error says of a failed call: 0 where it is to be called again. */
-static int judge(struct tls_conn *c, int rc, bool *wants_read, bool *wants_write)
-{
-	switch (SSL_get_error(c->ssl, rc)) {
-	case SSL_ERROR_WANT_READ:
-		*wants_read = true;
-		return 0;
-	case SSL_ERROR_WANT_WRITE:
-		*wants_write = true;
-		return 0;
-	case SSL_ERROR_ZERO_RETURN:
-		doom(c, "closed by the other end");
-		return -EPIPE;
-	case SSL_ERROR_SYSCALL:
-		doom(c, errno ? strerror(errno) : "closed by the other end");
-		return -EPIPE;
-	default:
-		doom(c, tls_library_reason());
-		return -EPIPE;
-	}
-}
-
 /* ---- writing ---- */
-
-/* 0 with *sent > 0; -EAGAIN; -EPIPE after doom. */
-static int send_some(struct tls_conn *c, const uint8_t *bytes, size_t len, size_t *sent)
-{
-	if (!c->ssl) {
-		ssize_t n = send(c->fd, bytes, len, MSG_NOSIGNAL);
-
-		if (n >= 0) {
-			*sent = (size_t)n;
-			return 0;
-		}
-		if (errno == EAGAIN || errno == EINTR)
-			return -EAGAIN;
-		doom(c, strerror(errno));
-		return -EPIPE;
-	}
-	bool wants_write = false;
-	ERR_clear_error();
-	errno = 0;
-	int rc = SSL_write_ex(c->ssl, bytes, len < RECORD_LEN ? len : RECORD_LEN, sent);
-	if (rc == 1)
-		return 0;
-	return judge(c, rc, &c->write_wants_read, &wants_write) == 0 ? -EAGAIN : -EPIPE;
-}
 
 /* Sends while at least `least` bytes wait and the socket takes them. */
 static void flush(struct tls_conn *c, size_t least)
 {
 	if (c->state != OPEN && c->state != FINISHING)
 		return;
-	c->write_wants_read = c->blocked = false;
+	c->stream.write_wants_read = c->blocked = false;
 	while (byte_queue_len(&c->out) >= least && byte_queue_len(&c->out) > 0) {
 		size_t sent = 0;
 
-		c->blocked = send_some(c, byte_queue_front(&c->out), byte_queue_len(&c->out),
-				       &sent) != 0;
+		int err = tls_stream_send(&c->stream, byte_queue_front(&c->out),
+					  byte_queue_len(&c->out), &sent);
+		if (err == -EPIPE)
+			doom(c, c->stream.reason);
+		c->blocked = err != 0;
 		if (c->blocked)
 			break;
 		byte_queue_take(&c->out, sent);
@@ -193,8 +139,8 @@ int tls_conn_write2(struct tls_conn *c, const void *hdr, size_t hdr_len, const v
 	byte_queue_append(&c->out, hdr, hdr_len);
 	byte_queue_append(&c->out, body, len);
 	/* Full records need not wait for the round's end; a blocked socket is left alone. */
-	if (byte_queue_len(&c->out) >= RECORD_LEN && c->state == OPEN && !c->blocked)
-		flush(c, RECORD_LEN);
+	if (byte_queue_len(&c->out) >= TLS_RECORD_LEN && c->state == OPEN && !c->blocked)
+		flush(c, TLS_RECORD_LEN);
 	return 0;
 }
 
@@ -211,7 +157,7 @@ void tls_conn_set_limit(struct tls_conn *c, size_t limit_bytes)
 void tls_conn_set_unsent_max(struct tls_conn *c, int bytes)
 {
 	/* Without it there is only more delay. */
-	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+	(void)setsockopt(c->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
 size_t tls_conn_queued(const struct tls_conn *c)
@@ -226,36 +172,6 @@ uint64_t tls_conn_stuck_since_us(const struct tls_conn *c)
 
 /* ---- reading ---- */
 
-static int receive_plain(struct tls_conn *c, void *buf, size_t cap, size_t *got)
-{
-	ssize_t n = recv(c->fd, buf, cap, 0);
-
-	if (n > 0) {
-		*got = (size_t)n;
-		return 0;
-	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return -EAGAIN;
-	doom(c, n == 0 ? "closed by the other end" : strerror(errno));
-	return -EPIPE;
-}
-
-static int receive_tls(struct tls_conn *c, void *buf, size_t cap, size_t *got)
-{
-	bool wants_read = false;
-
-	ERR_clear_error();
-	errno = 0;
-	c->read_wants_write = false;
-	int rc = SSL_read_ex(c->ssl, buf, cap, got);
-	if (rc == 1)
-		return 0;
-	if (judge(c, rc, &wants_read, &c->read_wants_write) != 0)
-		return -EPIPE;
-	rewatch(c);
-	return -EAGAIN;
-}
-
 int tls_conn_read(struct tls_conn *c, void *buf, size_t cap, size_t *got)
 {
 	if (c->state != OPEN)
@@ -266,8 +182,12 @@ int tls_conn_read(struct tls_conn *c, void *buf, size_t cap, size_t *got)
 		byte_queue_take(&c->unread, *got);
 		return 0;
 	}
-	int err = c->ssl ? receive_tls(c, buf, cap, got) : receive_plain(c, buf, cap, got);
+	int err = tls_stream_receive(&c->stream, buf, cap, got);
 	c->saw_empty = err == -EAGAIN;
+	if (err == -EPIPE)
+		doom(c, c->stream.reason);
+	else if (c->saw_empty)
+		rewatch(c);
 	return err;
 }
 
@@ -325,7 +245,7 @@ static bool call_readable(struct tls_conn *c)
 	if (!call(c, c->ops->on_readable))
 		return false;
 	/* The owner stopped before the end: it shall be asked again, as no event will come. */
-	bool more = c->ssl ? SSL_has_pending(c->ssl) : false;
+	bool more = tls_stream_has_pending(&c->stream);
 	if (c->state == OPEN && !c->paused && !c->saw_empty &&
 	    (more || byte_queue_len(&c->unread) > 0))
 		run_soon(c);
@@ -354,24 +274,25 @@ static void handshake(struct tls_conn *c)
 {
 	bool wants_read = false, wants_write = false;
 
-	ERR_clear_error();
-	errno = 0;
-	int rc = SSL_do_handshake(c->ssl);
-	if (rc == 1)
+	int err = tls_stream_handshake(&c->stream, &wants_read, &wants_write);
+
+	if (err == 0)
 		become_open(c);
-	else if (judge(c, rc, &wants_read, &wants_write) == 0)
+	else if (err == -EAGAIN)
 		watch(c, wants_read, wants_write);
+	else
+		doom(c, c->stream.reason);
 }
 
 static void on_connected(struct tls_conn *c)
 {
-	int err = socket_connected(c->fd);
+	int err = socket_connected(c->stream.fd);
 
 	if (err != 0) {
 		doom(c, strerror(-err));
 		return;
 	}
-	if (!c->ssl) {
+	if (!c->stream.ssl) {
 		become_open(c);
 		return;
 	}
@@ -379,29 +300,12 @@ static void on_connected(struct tls_conn *c)
 	handshake(c);
 }
 
-/* Reads what still comes until the peer's end: closing over unread bytes would reset the
- * connection and could take our last answer with it. */
-static void discard(struct tls_conn *c)
-{
-	uint8_t waste[4096];
-	ssize_t n;
-
-	while ((n = recv(c->fd, waste, sizeof(waste), 0)) > 0)
-		;
-	if (n == 0 || (errno != EAGAIN && errno != EINTR))
-		doom(c, "finished");
-}
-
 static void finish_if_sent(struct tls_conn *c)
 {
 	if (c->state != FINISHING || byte_queue_len(&c->out) > 0 || c->sent_end)
 		return;
 	c->sent_end = true;
-	if (c->ssl) {
-		ERR_clear_error();
-		SSL_shutdown(c->ssl);
-	}
-	shutdown(c->fd, SHUT_WR);
+	tls_stream_end(&c->stream);
 }
 
 static void on_linger(evutil_socket_t fd, short what, void *arg)
@@ -446,8 +350,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	case FINISHING:
 		flush(c, 1);
 		finish_if_sent(c);
-		if (c->sent_end)
-			discard(c);
+		if (c->sent_end && tls_stream_is_drained(&c->stream))
+			doom(c, "finished");
 		return;
 	case OPEN:
 		break;
@@ -455,8 +359,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	case CLOSED:
 		return;
 	}
-	bool may_read = (what & EV_READ) || c->read_wants_write;
-	bool may_write = (what & EV_WRITE) || c->write_wants_read;
+	bool may_read = (what & EV_READ) || c->stream.read_wants_write;
+	bool may_write = (what & EV_WRITE) || c->stream.write_wants_read;
 	if (may_write) {
 		flush(c, 1);
 		if (!call_drained(c))
@@ -481,8 +385,7 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
 	finish_if_sent(c);
 	if (!call_drained(c))
 		return;
-	if (!c->saw_empty &&
-	    (byte_queue_len(&c->unread) > 0 || (c->ssl && SSL_has_pending(c->ssl))))
+	if (!c->saw_empty && (byte_queue_len(&c->unread) > 0 || tls_stream_has_pending(&c->stream)))
 		call_readable(c);
 }
 
@@ -495,18 +398,13 @@ static struct tls_conn *conn_new(struct event_base *base, struct tls_context *ct
 
 	if (!c)
 		abort();
-	*c = (struct tls_conn){
-		.base = base, .fd = fd, .ops = ops, .arg = arg, .limit = QUEUE_LIMIT};
+	*c = (struct tls_conn){.base = base, .ops = ops, .arg = arg, .limit = QUEUE_LIMIT};
 	c->read_event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, c);
 	c->write_event = event_new(base, fd, EV_WRITE | EV_PERSIST, on_event, c);
 	c->soon = event_new(base, -1, 0, on_soon, c);
 	if (!c->read_event || !c->write_event || !c->soon)
 		abort();
-	if (ctx) {
-		c->ssl = tls_context_new_ssl(ctx);
-		if (!c->ssl || SSL_set_fd(c->ssl, fd) != 1)
-			abort();
-	}
+	tls_stream_init(&c->stream, ctx, fd);
 	return c;
 }
 
@@ -516,15 +414,8 @@ struct tls_conn *tls_conn_client(struct event_base *base, struct tls_context *ct
 {
 	struct tls_conn *c = conn_new(base, ctx, fd, ops, arg);
 
-	if (trust)
-		c->check.trust = *trust;
-	if (c->ssl) {
-		if (c->check.trust.kind == TLS_TRUST_AUTHORITIES)
-			tls_context_use_authorities(ctx);
-		SSL_set_connect_state(c->ssl);
-		if (tls_check_start(&c->check, c->ssl) != 0)
-			doom(c, "not a host name");
-	}
+	if (tls_stream_connects(&c->stream, ctx, trust) != 0)
+		doom(c, "not a host name");
 	if (c->state == CONNECTING)
 		watch(c, false, true);
 	return c;
@@ -535,8 +426,8 @@ struct tls_conn *tls_conn_server(struct event_base *base, struct tls_context *ct
 {
 	struct tls_conn *c = conn_new(base, ctx, fd, ops, arg);
 
-	if (c->ssl) {
-		SSL_set_accept_state(c->ssl);
+	tls_stream_accepts(&c->stream);
+	if (c->stream.ssl) {
 		c->state = HANDSHAKE;
 		watch(c, true, false);
 	} else {
@@ -556,14 +447,7 @@ void tls_conn_free(struct tls_conn *c)
 	event_free(c->soon);
 	if (c->linger)
 		event_free(c->linger);
-	if (c->ssl) {
-		/* A closing alert spares the peer a guess; it goes out if it can. */
-		if (c->state == OPEN)
-			SSL_shutdown(c->ssl);
-		SSL_free(c->ssl);
-		ERR_clear_error();
-	}
-	socket_close(c->fd);
+	tls_stream_wipe(&c->stream, c->state == OPEN);
 	byte_queue_wipe(&c->out);
 	byte_queue_wipe(&c->unread);
 	free(c);
@@ -586,7 +470,7 @@ bool tls_conn_is_open(const struct tls_conn *c)
 
 bool tls_conn_is_tls13(const struct tls_conn *c)
 {
-	return c->ssl && SSL_version(c->ssl) == TLS1_3_VERSION;
+	return c->stream.ssl && SSL_version(c->stream.ssl) == TLS1_3_VERSION;
 }
 
 uint64_t tls_conn_acked_us(const struct tls_conn *c, uint64_t now_us)
@@ -594,7 +478,7 @@ uint64_t tls_conn_acked_us(const struct tls_conn *c, uint64_t now_us)
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
-	if (getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+	if (getsockopt(c->stream.fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return 0;
 	uint64_t ago_us = (uint64_t)info.tcpi_last_ack_recv * US_PER_MS;
 	return ago_us < now_us ? now_us - ago_us : 0;
@@ -602,26 +486,26 @@ uint64_t tls_conn_acked_us(const struct tls_conn *c, uint64_t now_us)
 
 struct endpoint tls_conn_peer(const struct tls_conn *c)
 {
-	return socket_remote(c->fd);
+	return socket_remote(c->stream.fd);
 }
 
 struct endpoint tls_conn_local(const struct tls_conn *c)
 {
-	return socket_local(c->fd);
+	return socket_local(c->stream.fd);
 }
 
 int tls_conn_peer_spki(const struct tls_conn *c, uint8_t out[static TLS_HASH_LEN])
 {
-	X509 *cert = c->ssl ? SSL_get0_peer_certificate(c->ssl) : NULL;
+	X509 *cert = c->stream.ssl ? SSL_get0_peer_certificate(c->stream.ssl) : NULL;
 
 	return cert ? tls_hash_spki(cert, out) : -ENOENT;
 }
 
 int tls_conn_peer_derp_key(const struct tls_conn *c, struct public_key *out)
 {
-	if (!c->ssl || c->check.trust.kind == TLS_TRUST_ANYONE)
+	if (!c->stream.ssl || c->stream.check.trust.kind == TLS_TRUST_ANYONE)
 		return -ENOENT;
-	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->ssl);
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->stream.ssl);
 	for (int i = 1; chain && i < sk_X509_num(chain); i++)
 		if (tls_derp_cert_key(sk_X509_value(chain, i), out) == 0)
 			return 0;
