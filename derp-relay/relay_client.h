@@ -1,86 +1,61 @@
 /*
- * relay_client: the shell of one client: a client_conn on its TLS (or plain) connection or
- * WebSocket.
+ * relay_client: one client of a relay: a client_conn on its TLS (or plain) connection or WebSocket.
  *
- * A worker thread owns a relay_host and all clients on it. Clients die in one place, the host's
- * reap event, at the end of a round of the loop: anything else only dooms them, so that no callback
- * frees what its caller still uses. What is read comes in through the host's one buffer and what is
- * written leaves through it; an idle client holds neither, and keeps bytes only of a frame that has
- * begun.
+ *	taken --> login --> waits for admission --> served --doomed--> freed at the round's end
+ *
+ * What the halves of it share: relay_client.c (its beginning, its end, writing),
+ * relay_client_read.c (reading), relay_host.c (what the thread does with all of them). Nobody else
+ * includes it.
  */
 #ifndef WARREN_RELAY_CLIENT_H
 #define WARREN_RELAY_CLIENT_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "derp-relay/relay_host.h"
+#include "derp-relay/switchboard.h"
 
-#include "common/endpoint.h"
-#include "common/key.h"
-#include "derp-relay/client_conn.h"
-#include "derp-relay/http_paths.h"
+struct tls_conn;
+struct websocket;
 
-struct event;
-struct event_base;
-struct http_exchange;
-struct relay_client;
-struct switchboard;
+/* The largest message of a WebSocket that is taken. */
+enum { RELAY_MESSAGE_MAX = 128 * 1024 };
 
-enum close_reason {
-	CLOSED_BY_CLIENT,  /* its end of the stream, or a broken connection */
-	CLOSED_PROTOCOL,   /* a frame malformed, or not allowed */
-	CLOSED_LOGIN,	   /* no login in time, or one that does not open */
-	CLOSED_REFUSED,	   /* admission said no */
-	CLOSED_WRITE_LATE, /* read too slowly: the write deadline */
-	CLOSED_BY_MESH,	   /* ClosePeer, or a watcher that missed a note */
-	CLOSED_NO_MEMORY,
-	CLOSED_DRAIN, /* the relay goes away */
-	CLOSE_REASONS
+struct relay_client {
+	struct client_conn core;
+	struct relay_host *host;
+	struct relay_client *next, *prev;
+	struct relay_client *next_again;
+	struct tls_conn *tls; /* the WebSocket's own where there is one */
+	struct websocket *ws;
+	uint8_t *stash; /* the beginning of a frame, or what waits while nothing is read */
+	uint32_t stash_len;
+	uint32_t in_flight; /* packets given to the connection since its queue was empty */
+	bool doomed;
+	bool reads_again; /* in host->again */
+	bool paused;
+	bool in_admission; /* main counts this connection */
 };
 
-const char *close_reason_str(enum close_reason reason);
+/* It goes at the end of this round, for this reason. Harmless twice. */
+void relay_client_doom(struct relay_client *c, enum close_reason reason);
+void relay_client_free(struct relay_client *c);
+struct relay_client *relay_client_of(struct port *port);
 
-/* Counters of a host, read by other threads. */
-struct relay_host_counters {
-	_Atomic uint64_t closed[CLOSE_REASONS];
-	_Atomic uint64_t websockets; /* accepted */
-};
+/* Gives the connection a batch of what waits for it. */
+void relay_client_pump(struct relay_client *c);
 
-enum { HOST_READ_BYTES = 16 * 1024, HOST_WRITE_BYTES = 32 * 1024 };
+/* Is anything to be read off it now: neither doomed, nor held back by its rate or for admission? */
+bool relay_client_may_read(const struct relay_client *c, uint64_t now_us);
+/* Callbacks of its connection; arg: the client. */
+void relay_client_on_readable(void *arg);
+void relay_client_on_message(void *arg, bool text, const uint8_t *bytes, size_t len);
+/* A message about it to the main thread, which keeps admission. */
+void relay_client_tell_main(struct relay_client *c, enum message_kind kind);
+/* Admission's word. */
+void relay_client_admit(struct relay_client *c, bool allowed);
+/* What was held back may come. */
+void relay_client_go_on(struct relay_client *c);
 
-struct relay_host {
-	struct event_base *base;
-	struct switchboard *switchboard;
-	uint16_t seat;	    /* this thread's */
-	uint16_t main_seat; /* where admission is asked */
-	bool asks_admission;
-	struct client_env env;
-
-	struct relay_client *clients;
-	size_t count;
-	bool has_doomed;
-	struct relay_client *again; /* have more to read than their share of a round */
-	struct event *reap_event, *again_event, *throttle_event;
-	struct relay_host_counters counters;
-	uint8_t *in;  /* CLIENT_BYTES_MAX and what one read brings */
-	uint8_t *out; /* CLIENT_BYTES_MAX */
-};
-
-/* The fields up to env are set by the caller. -ENOMEM. */
-MUST_CHECK int relay_host_init(struct relay_host *host);
-/* Closes every client. Also after a _init that failed, and without one. */
-void relay_host_wipe(struct relay_host *host);
-
-/* Ends x by upgrading it as the answer says, and serves its client. */
-void relay_client_start(struct relay_host *host, struct http_exchange *x,
-			const struct http_path_answer *answer);
-
-/* Writes what the hub has for this host's clients; to be called when the seat was woken. */
-void relay_host_serve(struct relay_host *host);
-/* Admission's word on all connections of key. */
-void relay_host_on_decision(struct relay_host *host, const struct public_key *key, bool allowed);
-/* Deadlines: logins, keep-alives, writes that hang. To be called some four times a second. */
-void relay_host_sweep(struct relay_host *host, uint64_t now_us);
-/* Tells every client that the relay goes away; they are served on. */
-void relay_host_say_goodbye(struct relay_host *host);
+/* Looks at those held back by their rate, soon. */
+void relay_host_throttle(struct relay_host *host);
 
 #endif

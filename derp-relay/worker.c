@@ -43,7 +43,7 @@ static void answer(struct worker *w, struct http_exchange *x, bool serves_derp)
 	if (a.kind == HTTP_PATH_REPLY)
 		http_reply(x, a.status, a.type, a.fields, a.body, strlen(a.body));
 	else
-		relay_client_start(&w->host, x, &a);
+		relay_host_take(&w->host, x, &a);
 }
 
 static void on_secure_request(void *arg, struct http_exchange *x)

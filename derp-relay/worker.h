@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "common/wire.h"
-#include "derp-relay/relay_client.h"
+#include "derp-relay/relay_host.h"
 
 struct http_server_counts;
 struct switchboard;
