@@ -1,13 +1,9 @@
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include <event2/event.h>
-#include <openssl/ssl.h>
 
 #include "common/clock.h"
 #include "common/net/byte_queue.h"
@@ -27,7 +23,8 @@ enum state {
 
 struct tls_conn {
 	struct event_base *base;
-	struct tls_stream stream;
+	struct tls_stream *stream;
+	int fd;
 	enum state state;
 	const struct tls_conn_ops *ops;
 	void *arg;
@@ -39,7 +36,8 @@ struct tls_conn {
 	bool reading, writing; /* what the two events are set to */
 	bool blocked;	       /* the socket took no more of what is queued */
 	bool paused;
-	bool saw_empty; /* the reader has read until -EAGAIN */
+	bool read_wants_write, write_wants_read; /* TLS 1.3 key updates */
+	bool saw_empty;				 /* the reader has read until -EAGAIN */
 	bool owes_drained;
 	bool sent_end;
 	bool *gone; /* set where a callback frees us */
@@ -92,8 +90,8 @@ static void rewatch(struct tls_conn *c)
 {
 	if (c->state >= FAILED)
 		return;
-	bool read_on = !c->paused || c->stream.write_wants_read || c->state == FINISHING;
-	bool write_on = (c->blocked && !c->stream.write_wants_read) || c->stream.read_wants_write;
+	bool read_on = !c->paused || c->write_wants_read || c->state == FINISHING;
+	bool write_on = (c->blocked && !c->write_wants_read) || c->read_wants_write;
 
 	watch(c, read_on, write_on);
 }
@@ -105,14 +103,14 @@ static void flush(struct tls_conn *c, size_t least)
 {
 	if (c->state != OPEN && c->state != FINISHING)
 		return;
-	c->stream.write_wants_read = c->blocked = false;
+	c->write_wants_read = c->blocked = false;
 	while (byte_queue_len(&c->out) >= least && byte_queue_len(&c->out) > 0) {
 		size_t sent = 0;
 
-		int err = tls_stream_send(&c->stream, byte_queue_front(&c->out),
-					  byte_queue_len(&c->out), &sent);
+		int err = tls_stream_send(c->stream, byte_queue_front(&c->out),
+					  byte_queue_len(&c->out), &sent, &c->write_wants_read);
 		if (err == -EPIPE)
-			doom(c, c->stream.reason);
+			doom(c, tls_stream_reason(c->stream));
 		c->blocked = err != 0;
 		if (c->blocked)
 			break;
@@ -156,8 +154,7 @@ void tls_conn_set_limit(struct tls_conn *c, size_t limit_bytes)
 
 void tls_conn_set_unsent_max(struct tls_conn *c, int bytes)
 {
-	/* Without it there is only more delay. */
-	(void)setsockopt(c->stream.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+	tls_stream_set_unsent_max(c->stream, bytes);
 }
 
 size_t tls_conn_queued(const struct tls_conn *c)
@@ -182,10 +179,10 @@ int tls_conn_read(struct tls_conn *c, void *buf, size_t cap, size_t *got)
 		byte_queue_take(&c->unread, *got);
 		return 0;
 	}
-	int err = tls_stream_receive(&c->stream, buf, cap, got);
+	int err = tls_stream_receive(c->stream, buf, cap, got, &c->read_wants_write);
 	c->saw_empty = err == -EAGAIN;
 	if (err == -EPIPE)
-		doom(c, c->stream.reason);
+		doom(c, tls_stream_reason(c->stream));
 	else if (c->saw_empty)
 		rewatch(c);
 	return err;
@@ -245,7 +242,7 @@ static bool call_readable(struct tls_conn *c)
 	if (!call(c, c->ops->on_readable))
 		return false;
 	/* The owner stopped before the end: it shall be asked again, as no event will come. */
-	bool more = tls_stream_has_pending(&c->stream);
+	bool more = tls_stream_has_pending(c->stream);
 	if (c->state == OPEN && !c->paused && !c->saw_empty &&
 	    (more || byte_queue_len(&c->unread) > 0))
 		run_soon(c);
@@ -274,25 +271,25 @@ static void handshake(struct tls_conn *c)
 {
 	bool wants_read = false, wants_write = false;
 
-	int err = tls_stream_handshake(&c->stream, &wants_read, &wants_write);
+	int err = tls_stream_handshake(c->stream, &wants_read, &wants_write);
 
 	if (err == 0)
 		become_open(c);
 	else if (err == -EAGAIN)
 		watch(c, wants_read, wants_write);
 	else
-		doom(c, c->stream.reason);
+		doom(c, tls_stream_reason(c->stream));
 }
 
 static void on_connected(struct tls_conn *c)
 {
-	int err = socket_connected(c->stream.fd);
+	int err = socket_connected(c->fd);
 
 	if (err != 0) {
 		doom(c, strerror(-err));
 		return;
 	}
-	if (!c->stream.ssl) {
+	if (!tls_stream_is_tls(c->stream)) {
 		become_open(c);
 		return;
 	}
@@ -305,7 +302,7 @@ static void finish_if_sent(struct tls_conn *c)
 	if (c->state != FINISHING || byte_queue_len(&c->out) > 0 || c->sent_end)
 		return;
 	c->sent_end = true;
-	tls_stream_end(&c->stream);
+	tls_stream_end(c->stream);
 }
 
 static void on_linger(evutil_socket_t fd, short what, void *arg)
@@ -350,7 +347,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	case FINISHING:
 		flush(c, 1);
 		finish_if_sent(c);
-		if (c->sent_end && tls_stream_is_drained(&c->stream))
+		if (c->sent_end && tls_stream_is_drained(c->stream))
 			doom(c, "finished");
 		return;
 	case OPEN:
@@ -359,8 +356,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	case CLOSED:
 		return;
 	}
-	bool may_read = (what & EV_READ) || c->stream.read_wants_write;
-	bool may_write = (what & EV_WRITE) || c->stream.write_wants_read;
+	bool may_read = (what & EV_READ) || c->read_wants_write;
+	bool may_write = (what & EV_WRITE) || c->write_wants_read;
 	if (may_write) {
 		flush(c, 1);
 		if (!call_drained(c))
@@ -385,7 +382,7 @@ static void on_soon(evutil_socket_t fd, short what, void *arg)
 	finish_if_sent(c);
 	if (!call_drained(c))
 		return;
-	if (!c->saw_empty && (byte_queue_len(&c->unread) > 0 || tls_stream_has_pending(&c->stream)))
+	if (!c->saw_empty && (byte_queue_len(&c->unread) > 0 || tls_stream_has_pending(c->stream)))
 		call_readable(c);
 }
 
@@ -398,13 +395,14 @@ static struct tls_conn *conn_new(struct event_base *base, struct tls_context *ct
 
 	if (!c)
 		abort();
-	*c = (struct tls_conn){.base = base, .ops = ops, .arg = arg, .limit = QUEUE_LIMIT};
+	*c = (struct tls_conn){
+		.base = base, .fd = fd, .ops = ops, .arg = arg, .limit = QUEUE_LIMIT};
 	c->read_event = event_new(base, fd, EV_READ | EV_PERSIST, on_event, c);
 	c->write_event = event_new(base, fd, EV_WRITE | EV_PERSIST, on_event, c);
 	c->soon = event_new(base, -1, 0, on_soon, c);
 	if (!c->read_event || !c->write_event || !c->soon)
 		abort();
-	tls_stream_init(&c->stream, ctx, fd);
+	c->stream = tls_stream_new(ctx, fd);
 	return c;
 }
 
@@ -414,7 +412,7 @@ struct tls_conn *tls_conn_client(struct event_base *base, struct tls_context *ct
 {
 	struct tls_conn *c = conn_new(base, ctx, fd, ops, arg);
 
-	if (tls_stream_connects(&c->stream, ctx, trust) != 0)
+	if (tls_stream_connects(c->stream, ctx, trust) != 0)
 		doom(c, "not a host name");
 	if (c->state == CONNECTING)
 		watch(c, false, true);
@@ -426,8 +424,8 @@ struct tls_conn *tls_conn_server(struct event_base *base, struct tls_context *ct
 {
 	struct tls_conn *c = conn_new(base, ctx, fd, ops, arg);
 
-	tls_stream_accepts(&c->stream);
-	if (c->stream.ssl) {
+	tls_stream_accepts(c->stream);
+	if (tls_stream_is_tls(c->stream)) {
 		c->state = HANDSHAKE;
 		watch(c, true, false);
 	} else {
@@ -447,7 +445,7 @@ void tls_conn_free(struct tls_conn *c)
 	event_free(c->soon);
 	if (c->linger)
 		event_free(c->linger);
-	tls_stream_wipe(&c->stream, c->state == OPEN);
+	tls_stream_free(c->stream, c->state == OPEN);
 	byte_queue_wipe(&c->out);
 	byte_queue_wipe(&c->unread);
 	free(c);
@@ -470,44 +468,30 @@ bool tls_conn_is_open(const struct tls_conn *c)
 
 bool tls_conn_is_tls13(const struct tls_conn *c)
 {
-	return c->stream.ssl && SSL_version(c->stream.ssl) == TLS1_3_VERSION;
+	return tls_stream_is_tls13(c->stream);
 }
 
 uint64_t tls_conn_acked_us(const struct tls_conn *c, uint64_t now_us)
 {
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
-
-	if (getsockopt(c->stream.fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-		return 0;
-	uint64_t ago_us = (uint64_t)info.tcpi_last_ack_recv * US_PER_MS;
-	return ago_us < now_us ? now_us - ago_us : 0;
+	return tls_stream_acked_us(c->stream, now_us);
 }
 
 struct endpoint tls_conn_peer(const struct tls_conn *c)
 {
-	return socket_remote(c->stream.fd);
+	return socket_remote(c->fd);
 }
 
 struct endpoint tls_conn_local(const struct tls_conn *c)
 {
-	return socket_local(c->stream.fd);
+	return socket_local(c->fd);
 }
 
 int tls_conn_peer_spki(const struct tls_conn *c, uint8_t out[static TLS_HASH_LEN])
 {
-	X509 *cert = c->stream.ssl ? SSL_get0_peer_certificate(c->stream.ssl) : NULL;
-
-	return cert ? tls_hash_spki(cert, out) : -ENOENT;
+	return tls_stream_peer_spki(c->stream, out);
 }
 
 int tls_conn_peer_derp_key(const struct tls_conn *c, struct public_key *out)
 {
-	if (!c->stream.ssl || c->stream.check.trust.kind == TLS_TRUST_ANYONE)
-		return -ENOENT;
-	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(c->stream.ssl);
-	for (int i = 1; chain && i < sk_X509_num(chain); i++)
-		if (tls_derp_cert_key(sk_X509_value(chain, i), out) == 0)
-			return 0;
-	return -ENOENT;
+	return tls_stream_peer_derp_key(c->stream, out);
 }

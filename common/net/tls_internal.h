@@ -6,7 +6,7 @@
 
 #include <openssl/ssl.h>
 
-#include "common/net/tls.h"
+#include "common/net/tls_stream.h"
 
 /* A connection's own SSL of the context, also while another thread reloads it. NULL: no memory. */
 SSL *tls_context_new_ssl(struct tls_context *ctx);
@@ -28,8 +28,6 @@ MUST_CHECK int tls_derp_cert_key(const X509 *cert, struct public_key *out);
 
 /* The reason of the library's last failure in words, and forgets it. */
 const char *tls_library_reason(void);
-
-enum { TLS_PROBLEM_LEN = 192 };
 
 /* How one client connection judges its server. */
 struct tls_check {

@@ -71,16 +71,19 @@ int socket_connected(int fd)
 	return c ? stream_error(c->stream) : -EBADF;
 }
 
-struct stream *kernel_socket_take(int fd)
+struct stream *kernel_socket_stream(int fd)
 {
 	struct connection *c = descriptor_object(fd, DESCRIPTOR_STREAM);
 
-	if (!c)
-		return NULL;
-	struct stream *s = c->stream;
-	stream_watch(s, NULL, NULL);
-	connection_free(c);
-	return s;
+	return c ? c->stream : NULL;
+}
+
+void kernel_socket_look(int fd)
+{
+	struct connection *c = descriptor_object(fd, DESCRIPTOR_STREAM);
+
+	if (c)
+		on_stream(c, c->stream);
 }
 
 struct endpoint socket_remote(int fd)
@@ -172,11 +175,14 @@ struct endpoint socket_local(int fd)
 void socket_close(int fd)
 {
 	struct accepting *a = descriptor_object(fd, DESCRIPTOR_LISTENER);
+	struct connection *c = descriptor_object(fd, DESCRIPTOR_STREAM);
 
 	if (a)
 		accepting_free(a);
-	else
-		stream_close(kernel_socket_take(fd));
+	if (!c)
+		return;
+	stream_close(c->stream);
+	connection_free(c);
 }
 
 bool socket_address_is_ours(const struct ip_addr *ip)

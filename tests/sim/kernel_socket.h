@@ -6,8 +6,10 @@
 
 struct stream;
 
-/* Takes the stream out of its descriptor, which is closed: for kernel_tls, which owns it from here
- * on. NULL where fd names no connection. */
-struct stream *kernel_socket_take(int fd);
+/* The stream of a descriptor, which keeps it: for kernel_tls_stream. NULL where fd names no
+ * connection. */
+struct stream *kernel_socket_stream(int fd);
+/* The stream was read from or written to: sets what its descriptor is ready for. */
+void kernel_socket_look(int fd);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * kernel_tls_inside: what the two files of kernel_tls share: contexts, and the handshake's flights.
+ * kernel_tls_inside: what kernel_tls_stream and kernel_tls_context share: contexts, and the
+ *handshake's flights.
  *
  *	client                                server
  *	  'C' length, SNI             -->

@@ -55,6 +55,9 @@ static void server_readable(void *arg)
 	uint8_t buf[5000];
 	size_t got;
 
+	if (p->server_is_lazy) /* who reads nothing says so: an event of a level comes again at once
+				*/
+		tls_conn_pause(p->server, true);
 	while (!p->server_is_lazy && tls_conn_read(p->server, buf, sizeof(buf), &got) == 0)
 		CHECK(tls_conn_write(p->server, buf, got) == 0);
 }
@@ -302,10 +305,8 @@ TEST(a_reader_that_stops_stops_the_writer_and_time_tells_it)
 	struct pair *p = begin(false, BULK);
 
 	p->server_is_lazy = true;
-	run_ms(5000);
+	run_ms(10000);
 	CHECK(p->server != NULL);
-	tls_conn_pause(p->server, true);
-	run_ms(5000);
 	/* A window and two kernels' buffers are on their way at most. */
 	CHECK(tls_conn_queued(p->client) > 100000);
 	CHECK(tls_conn_stuck_since_us(p->client) < world_now_us() - 4 * US_PER_S);
