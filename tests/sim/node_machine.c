@@ -337,6 +337,11 @@ bool node_machine_node_key(const struct node_machine *m, struct public_key *out)
 	return true;
 }
 
+uint32_t node_machine_member_id(const struct node_machine *m)
+{
+	return m->node ? m->node->id.id : 0;
+}
+
 static void fill_peer(struct node_machine_peer *out, const struct peer *peer, uint64_t now_us)
 {
 	const struct control_peer *info = peer_info(peer);

@@ -113,6 +113,9 @@ struct host *node_machine_host(const struct node_machine *m);
 /* "online", "connecting" or "offline", as `warren status` says; "off" while it does not run. */
 const char *node_machine_state(const struct node_machine *m);
 bool node_machine_node_key(const struct node_machine *m, struct public_key *out);
+/* The number under which the coordinator keeps it, another each time it joins anew; 0 before it
+ * joined, and while it does not run. */
+uint32_t node_machine_member_id(const struct node_machine *m);
 
 struct node_machine_peer {
 	char name[NODE_MACHINE_NAME_LEN]; /* NAME.OWNER */

@@ -56,7 +56,7 @@ static void join(struct play *p, const struct day_event *e)
 		fail(p, e, error);
 	if (!err) {
 		watch_delivery_on_join(&p->delivery, e->who);
-		watch_member_on_join(&p->member[e->who], play_now_us(p));
+		watch_member_on_join(&p->member[e->who]);
 	}
 }
 

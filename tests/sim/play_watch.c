@@ -93,6 +93,7 @@ static struct watch_member_view own_view(const struct play *p, unsigned node)
 		view.is_there = node_machine_node_key(m, &view.key);
 	if (view.is_there)
 		view.mesh = node_machine_v4(m);
+	view.member_id = node_machine_member_id(m);
 	return view;
 }
 
@@ -103,7 +104,8 @@ static struct watch_member_view seen_view(const struct play *p, unsigned observe
 
 	for (size_t i = 0; i < n; i++)
 		if (node_of(p, peers[i].name) == node)
-			return (struct watch_member_view){true, peers[i].key, peers[i].v4};
+			return (struct watch_member_view){
+				.is_there = true, .key = peers[i].key, .mesh = peers[i].v4};
 	return (struct watch_member_view){0};
 }
 

@@ -2,10 +2,6 @@
 
 #include <string.h>
 
-#include "common/clock.h"
-
-static const uint64_t until_joined_us = 5 * US_PER_S;
-
 void watch_member_init(struct watch_member *w, const char *node)
 {
 	*w = (struct watch_member){.node = node};
@@ -16,24 +12,35 @@ static bool same_key(const struct public_key *a, const struct public_key *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* Who joins anew, and when it hears of that, is the coordinator's to say, by another number. */
+static bool is_another_membership(const struct watch_member *w, const struct watch_member_view *own)
+{
+	return w->known.member_id != own->member_id;
+}
+
 void watch_member_on_look(struct watch_member *w, const struct watch_member_view *own,
 			  uint64_t now_us, struct verdict *v)
 {
-	if (!own->is_there || ip_is_none(&own->mesh) || now_us < w->joined_us + until_joined_us)
+	bool is_known = w->known.is_there;
+
+	if (!own->is_there || own->member_id == 0 || ip_is_none(&own->mesh))
 		return;
-	if (w->is_known && !same_key(&w->key, &own->key))
+	if (is_known && is_another_membership(w, own)) {
+		if (!w->may_change)
+			verdict_fail(v, now_us, "identity", "%s is another member than before",
+				     w->node);
+		is_known = w->may_change = false;
+	}
+	if (is_known && !same_key(&w->known.key, &own->key))
 		verdict_fail(v, now_us, "identity", "%s has another key than before", w->node);
-	if (w->is_known && !ip_equal(&w->mesh, &own->mesh))
+	if (is_known && !ip_equal(&w->known.mesh, &own->mesh))
 		verdict_fail(v, now_us, "identity", "%s has another address than before", w->node);
-	w->is_known = true;
-	w->key = own->key;
-	w->mesh = own->mesh;
+	w->known = *own;
 }
 
-void watch_member_on_join(struct watch_member *w, uint64_t now_us)
+void watch_member_on_join(struct watch_member *w)
 {
-	w->is_known = false;
-	w->joined_us = now_us;
+	w->may_change = true;
 }
 
 void watch_member_on_talk(const struct watch_member *w, const char *observer,

@@ -310,6 +310,7 @@ TEST(a_node_stays_who_it_is_and_its_peers_know_it)
 {
 	struct watch_member w;
 	struct watch_member_view own = {.is_there = true,
+					.member_id = 7,
 					.mesh = ip_from_v4((const uint8_t[]){10, 0, 0, 1})};
 	struct watch_member_view other = own, none = {0};
 	struct verdict same = {0}, changed = {0}, unknown = {0}, mistaken = {0};
@@ -326,9 +327,29 @@ TEST(a_node_stays_who_it_is_and_its_peers_know_it)
 	CHECK_STR(unknown.invariant, "agree");
 	watch_member_on_talk(&w, "m", &own, &other, 30 * S, &mistaken);
 	CHECK_STR(mistaken.invariant, "agree");
-	watch_member_on_join(&w, 40 * S);
-	struct verdict anew = {0};
+}
 
-	watch_member_on_look(&w, &other, 50 * S, &anew);
+TEST(a_node_is_somebody_else_only_with_another_membership_after_joining_anew)
+{
+	struct watch_member w;
+	struct watch_member_view old = {.is_there = true,
+					.member_id = 7,
+					.mesh = ip_from_v4((const uint8_t[]){10, 0, 0, 1})};
+	struct watch_member_view new = old;
+	struct verdict anew = {0}, changed = {0}, other = {0};
+
+	new.member_id = 8;
+	new.mesh = ip_from_v4((const uint8_t[]){10, 0, 0, 2});
+	watch_member_init(&w, "n");
+	watch_member_on_look(&w, &old, 10 * S, &anew);
+	watch_member_on_join(&w);
+	watch_member_on_look(&w, &old, 20 * S, &anew); /* it has yet to reach the coordinator */
+	watch_member_on_look(&w, &new, 80 * S, &anew);
+	watch_member_on_look(&w, &new, 90 * S, &anew);
 	CHECK(!anew.failed);
+	new.mesh = old.mesh;
+	watch_member_on_look(&w, &new, 100 * S, &changed);
+	CHECK_STR(changed.invariant, "identity");
+	watch_member_on_look(&w, &old, 110 * S, &other);
+	CHECK_STR(other.invariant, "identity");
 }
