@@ -68,7 +68,7 @@ void node_do_up(struct node *node, struct local_request *req, const struct json_
 	if (!w)
 		return;
 	w->needs_link = node->refused || node->token[0];
-	if (node->refused)
+	if (w->needs_link) /* somebody waits: no back-off does */
 		coordinator_link_retry(node->link);
 	w->due_us = w->started_us + up_timeout_us;
 	node_commands_on_change(node);

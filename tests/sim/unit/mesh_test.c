@@ -232,6 +232,28 @@ TEST(a_removed_node_that_joins_anew_has_its_relays_at_once)
 	end(m);
 }
 
+TEST(a_node_that_was_removed_while_away_joins_anew_at_once)
+{
+	struct mesh *m = begin(9);
+	char invitation[INVITATION_TEXT_LEN];
+
+	run_ms(5000);
+	uint32_t before = node_machine_member_id(m->nodes[1]);
+
+	coordinator_machine_crash(m->coordinator);
+	run_ms(60000);
+	CHECK(coordinator_machine_start(m->coordinator) == 0);
+	CHECK(coordinator_machine_remove_node(m->coordinator, "dev.alice", m->error) == 0);
+	run_ms(1000); /* a token of the same second is not honoured */
+	CHECK(coordinator_machine_invite(m->coordinator, "dev.alice", NULL, invitation, m->error) ==
+	      0);
+	CHECK(node_machine_join(m->nodes[1], invitation) != 0);
+	run_ms(1000);
+	CHECK_STR(node_machine_state(m->nodes[1]), "online");
+	CHECK(node_machine_member_id(m->nodes[1]) != before);
+	end(m);
+}
+
 TEST(a_relay_that_starts_without_its_coordinator_lets_known_keys_in)
 {
 	struct mesh *m = begin(5);
