@@ -1,6 +1,7 @@
 /*
- * engine_inside: what engine.c (the interface: lanes, sockets, events) and engine_peer.c (its
- * peers) share and nobody else sees. Main thread only.
+ * engine_inside: what engine.c (the interface: sockets, identity, its life), engine_hear.c (what
+ * lanes tell and the WireGuard core asks for) and engine_peer.c (its peers) share and nobody else
+ * sees. Main thread only.
  */
 #ifndef WARREN_ENGINE_INSIDE_H
 #define WARREN_ENGINE_INSIDE_H
@@ -54,6 +55,9 @@ struct engine {
 struct wg_moment engine_moment(void);
 /* Does what the core asked for and arms its timer: after each of its calls that took a moment. */
 void engine_do_effects(struct engine *engine);
+void engine_on_device_deadline(void *arg, uint64_t now_us); /* arg: the engine */
+/* Watches the lane's ring and mail. -ENOMEM. */
+MUST_CHECK int engine_listen(struct engine *engine);
 /* Takes all that the lane has pushed so far. */
 void engine_read_all_records(struct engine *engine);
 /* Gives lanes the routes as they are now. */
