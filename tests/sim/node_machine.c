@@ -405,6 +405,4 @@ void node_machine_counters(const struct node_machine *m, struct node_machine_cou
 	const struct node *node = m->node;
 
 	engine_drops(node->engine, out->drops);
-	out->heap_bytes = ring_used(node->to_relay) + ring_used(node->from_relay) +
-			  ring_used(node->engine->lane.to_main);
 }

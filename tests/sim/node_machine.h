@@ -139,7 +139,6 @@ struct node_machine_counters {
 	uint64_t datagrams_sent, bytes_sent;
 	uint64_t disk_writes, disk_bytes; /* since the machine was made */
 	size_t timers;			  /* armed now */
-	size_t heap_bytes;		  /* what its modules with ceilings hold: rings, queues */
 };
 void node_machine_counters(const struct node_machine *m, struct node_machine_counters *out);
 

@@ -62,13 +62,17 @@ void watch_budget_on_calm(struct watch_budget *w, uint64_t now_us)
 	w->idle_bytes = 0;
 }
 
-void watch_budget_on_look(struct watch_budget *w, size_t timers, size_t heap_bytes, uint64_t now_us,
-			  struct verdict *v)
+void watch_budget_on_timers(struct watch_budget *w, size_t timers, uint64_t now_us,
+			    struct verdict *v)
 {
 	if (timers > w->most_timers)
 		w->most_timers = timers;
 	if (timers > WATCH_BUDGET_TIMERS)
 		verdict_fail(v, now_us, "timers", "%s has %zu timers armed", w->node, timers);
-	if (heap_bytes > WATCH_BUDGET_HEAP)
-		verdict_fail(v, now_us, "memory", "%s holds %zu bytes", w->node, heap_bytes);
+}
+
+void watch_budget_on_heap(size_t bytes, uint64_t now_us, struct verdict *v)
+{
+	if (bytes > WATCH_BUDGET_HEAP)
+		verdict_fail(v, now_us, "memory", "%zu bytes are held", bytes);
 }

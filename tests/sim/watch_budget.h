@@ -14,9 +14,12 @@ enum {
 	/* DESIGN, "How a peer is reached" 3: 64 a second to strangers, bursts of 32; and what asks
 	 * living ways: four a second on the one in use, one on each standby, answers to as many. */
 	WATCH_BUDGET_PROBES = 160,
-	WATCH_BUDGET_IDLE_BYTES = 2000, /* a second, after half a minute without traffic */
-	WATCH_BUDGET_TIMERS = 200,
-	WATCH_BUDGET_HEAP = 8 << 20
+	/* A second, after half a minute without traffic: keep-alives of three peers, what STUN and
+	 * two streams need come to some 30; a whole netcheck within ten seconds to 70 more. */
+	WATCH_BUDGET_IDLE_BYTES = 200,
+	WATCH_BUDGET_TIMERS = 40, /* 14 were the most in use */
+	/* Four nodes, two relays, the coordinator and the world that they live in: some 30 MB. */
+	WATCH_BUDGET_HEAP = 64 << 20
 };
 
 struct watch_budget {
@@ -37,7 +40,9 @@ void watch_budget_on_packet(struct watch_budget *w, const uint8_t *data, size_t 
 void watch_budget_on_busy(struct watch_budget *w, uint64_t now_us, struct verdict *v);
 void watch_budget_on_calm(struct watch_budget *w, uint64_t now_us);
 /* Looked at now and then. */
-void watch_budget_on_look(struct watch_budget *w, size_t timers, size_t heap_bytes, uint64_t now_us,
-			  struct verdict *v);
+void watch_budget_on_timers(struct watch_budget *w, size_t timers, uint64_t now_us,
+			    struct verdict *v);
+/* bytes: of the heap that all of them share. */
+void watch_budget_on_heap(size_t bytes, uint64_t now_us, struct verdict *v);
 
 #endif
