@@ -16,7 +16,9 @@
 #include "coordinator/server.h"
 #include "tests/sim/certificate.h"
 #include "tests/sim/host.h"
+#include "tests/sim/kernel_disk.h"
 #include "tests/sim/kernel_sqlite.h"
+#include "tests/sim/power_plan.h"
 #include "tests/sim/relay_machine.h"
 #include "tests/sim/sudden_end.h"
 #include "tests/sim/trace.h"
@@ -35,6 +37,7 @@ struct coordinator_machine {
 	struct server *server;	/* NULL: OFF */
 	struct world_event end; /* all nodes have been sent away */
 	bool is_leaving, starts_again;
+	struct power_plan cut;
 };
 
 /* ---- the process ---- */
@@ -99,6 +102,11 @@ static void on_end(void *arg)
 
 /* ---- the machine ---- */
 
+static void on_cut(void *arg)
+{
+	coordinator_machine_power_cut(arg);
+}
+
 struct coordinator_machine *coordinator_machine_new(struct world *world,
 						    const struct coordinator_machine_config *config)
 {
@@ -122,6 +130,7 @@ struct coordinator_machine *coordinator_machine_new(struct world *world,
 					       .mesh_v4 = config->mesh_v4,
 					       .mesh_v6 = config->mesh_v6};
 	world_event_init(&m->end, on_end, m);
+	power_plan_init(&m->cut, on_cut, m);
 	return m;
 }
 
@@ -129,6 +138,7 @@ void coordinator_machine_free(struct coordinator_machine *m)
 {
 	if (!m)
 		return;
+	power_plan_drop(&m->cut);
 	struct world_place before = world_enter(m->host);
 	if (m->server)
 		free_server(m);
@@ -163,6 +173,7 @@ void coordinator_machine_term(struct coordinator_machine *m)
 
 void coordinator_machine_crash(struct coordinator_machine *m)
 {
+	power_plan_drop(&m->cut);
 	if (m->server)
 		sudden_end_by_kill(m->host, free_server, m);
 }
@@ -177,8 +188,15 @@ static void bury(void *arg)
 
 void coordinator_machine_power_cut(struct coordinator_machine *m)
 {
+	power_plan_drop(&m->cut);
 	if (host_is_on(m->host))
 		sudden_end_of_power(m->host, bury, m);
+}
+
+void coordinator_machine_plan_power_cut(struct coordinator_machine *m, unsigned n,
+					uint64_t latest_us)
+{
+	power_plan_set(&m->cut, kernel_disk_of(m->host), n, latest_us);
 }
 
 bool coordinator_machine_runs(const struct coordinator_machine *m)

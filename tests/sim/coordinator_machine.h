@@ -47,6 +47,9 @@ MUST_CHECK int coordinator_machine_start(struct coordinator_machine *m);
 void coordinator_machine_term(struct coordinator_machine *m);
 void coordinator_machine_crash(struct coordinator_machine *m);
 void coordinator_machine_power_cut(struct coordinator_machine *m);
+/* The same amid what it writes, as node_machine.h has it. */
+void coordinator_machine_plan_power_cut(struct coordinator_machine *m, unsigned n,
+					uint64_t latest_us);
 
 bool coordinator_machine_runs(const struct coordinator_machine *m);
 struct host *coordinator_machine_host(const struct coordinator_machine *m);

@@ -20,6 +20,7 @@ static const struct {
 	[DAY_CRASH] = {"crash", DAY_HAS_NODE | DAY_HAS_FOR},
 	[DAY_DOWN] = {"down", DAY_HAS_NODE | DAY_HAS_FOR},
 	[DAY_POWER] = {"power", DAY_HAS_NODE | DAY_HAS_FOR},
+	[DAY_TORN] = {"torn", DAY_HAS_NODE | DAY_HAS_AMOUNT | DAY_HAS_FOR},
 	[DAY_REVOKE] = {"revoke", DAY_HAS_NODE},
 	[DAY_CLOCK] = {"clock", DAY_HAS_NODE | DAY_HAS_WAY | DAY_HAS_AMOUNT},
 	[DAY_FULL] = {"full", DAY_HAS_NODE | DAY_HAS_FOR},
@@ -30,6 +31,7 @@ static const struct {
 	[DAY_RELAY_DRAIN] = {"relay-drain", DAY_HAS_RELAY | DAY_HAS_FOR},
 	[DAY_COORDINATOR] = {"coordinator-crash", DAY_HAS_FOR},
 	[DAY_COORDINATOR_TERM] = {"coordinator-term", DAY_HAS_FOR},
+	[DAY_COORDINATOR_TORN] = {"coordinator-torn", DAY_HAS_AMOUNT | DAY_HAS_FOR},
 };
 
 unsigned day_fields(enum day_word word)
@@ -45,6 +47,12 @@ const char *day_word_str(enum day_word word)
 bool day_word_is_traffic(enum day_word word)
 {
 	return word == DAY_TYPE || word == DAY_BULK || word == DAY_TRESPASS;
+}
+
+bool day_word_is_coordinator(enum day_word word)
+{
+	return word == DAY_COORDINATOR || word == DAY_COORDINATOR_TERM ||
+	       word == DAY_COORDINATOR_TORN;
 }
 
 bool day_add(struct day *d, const struct day_event *e)

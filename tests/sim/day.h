@@ -20,6 +20,7 @@
 
 enum { DAY_NODES = 4, DAY_RELAYS = 2, DAY_EVENTS_MAX = 192, DAY_NAME_LEN = 16 };
 enum { DAY_ERROR_LEN = 160 };
+enum { DAY_WRITES_MS = 2000 }; /* for which a power cut waits for something to be written */
 
 /* What lies between a machine and the internet. */
 struct day_network {
@@ -56,6 +57,7 @@ enum day_word {
 	DAY_CRASH,    /* node: kill -9, and started again after for */
 	DAY_DOWN,     /* node: `warren down`, and up again; for */
 	DAY_POWER,    /* node: power gone; for */
+	DAY_TORN,     /* node: power gone amid its amount-th write from then on; for */
 	DAY_REVOKE,   /* node: removed by the admin */
 	DAY_CLOCK,    /* node: its wall clock jumps; way: there forward, back backward; amount: s */
 	DAY_FULL,     /* node: its disk is full; for */
@@ -66,6 +68,7 @@ enum day_word {
 	DAY_RELAY_DRAIN,      /* relay: says goodbye; for */
 	DAY_COORDINATOR,      /* the coordinator is killed; for */
 	DAY_COORDINATOR_TERM, /* it ends orderly; for */
+	DAY_COORDINATOR_TORN, /* it loses power amid its amount-th write; for */
 	DAY_WORDS
 };
 
@@ -103,11 +106,15 @@ unsigned day_fields(enum day_word word); /* of enum day_field */
 const char *day_word_str(enum day_word word);
 /* Is it traffic, and no trouble? */
 bool day_word_is_traffic(enum day_word word);
+/* Is the coordinator away for a while? */
+bool day_word_is_coordinator(enum day_word word);
 
 /* ---- a day's life ---- */
 
 /* The day that a seed stands for: day_draw.c. */
 void day_draw(struct day *d, uint64_t seed);
+/* The part of it that has dice of its own: day_vary.c. */
+void day_vary(struct day *d);
 /* In its place by time. False: full. */
 bool day_add(struct day *d, const struct day_event *e);
 /* All events but those whose bit in `out` is set. */

@@ -289,4 +289,5 @@ void day_draw(struct day *d, uint64_t seed)
 		else
 			add_removal(&f);
 	}
+	day_vary(d);
 }

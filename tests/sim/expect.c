@@ -142,6 +142,7 @@ static void on_node_event(struct expect *e, const struct day_event *event)
 	case DAY_DOWN:
 	case DAY_CRASH:
 	case DAY_POWER:
+	case DAY_TORN:
 		add_absence(e, event, US_PER_S + 8 * slow_us);
 		break;
 	case DAY_WORSE:
@@ -161,6 +162,7 @@ static void on_node_event(struct expect *e, const struct day_event *event)
 	case DAY_RELAY_DRAIN:
 	case DAY_COORDINATOR:
 	case DAY_COORDINATOR_TERM:
+	case DAY_COORDINATOR_TORN:
 	case DAY_WORDS:
 		break;
 	}
@@ -265,7 +267,7 @@ static void forgive_news(struct expect *e, const struct day *d)
 		const struct day_event *event = &d->events[i];
 		uint64_t heard_us = event->at_us + event->for_us + redial_us;
 
-		if (event->word != DAY_COORDINATOR && event->word != DAY_COORDINATOR_TERM)
+		if (!day_word_is_coordinator(event->word))
 			continue;
 		for (size_t j = 0; j < e->n_edges; j++) {
 			struct expect_edge *edge = &e->edges[j];

@@ -135,7 +135,7 @@ void kernel_disk_interrupt(struct host *host, struct random *dice)
 	struct saver *s = host_part(host, HOST_SAVER);
 	struct platter *platter = kernel_disk_of(host);
 
-	if (!s || !s->waiting)
+	if (!s || !s->waiting || platter_is_frozen(platter))
 		return;
 	platter_freeze_after(platter, (unsigned)random_below(dice, STEPS + 1));
 	struct job *job = s->waiting;

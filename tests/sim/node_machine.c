@@ -16,6 +16,7 @@
 #include "tests/sim/kernel_udp.h"
 #include "tests/sim/node_tap.h"
 #include "tests/sim/platter.h"
+#include "tests/sim/power_plan.h"
 #include "tests/sim/sudden_end.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/world.h"
@@ -36,8 +37,8 @@ struct node_machine {
 	void *arg;
 	char name[HOST_NAME_LEN];
 	struct settings settings;
-	struct node *node;	/* NULL: OFF */
-	struct world_event cut; /* the planned one is due */
+	struct node *node; /* NULL: OFF */
+	struct power_plan cut;
 	struct ask asks[ASKS_KEPT];
 	uint64_t last_ask;
 };
@@ -85,6 +86,15 @@ void node_machine_on_choice(struct node_machine *m, struct engine_peer *engine_p
 
 /* ---- its life ---- */
 
+static void on_cut(void *arg)
+{
+	struct node_machine *m = arg;
+
+	node_machine_power_cut(m);
+	if (m->taps->on_power_cut)
+		m->taps->on_power_cut(m->arg, m);
+}
+
 static void fill_settings(struct settings *s, const struct node_machine_config *config)
 {
 	*s = (struct settings){
@@ -112,6 +122,7 @@ struct node_machine *node_machine_new(struct world *world, const struct node_mac
 	snprintf(m->name, sizeof(m->name), "%s", config->name);
 	fill_settings(&m->settings, config);
 	m->settings.name = m->name;
+	power_plan_init(&m->cut, on_cut, m);
 	host_set_part(m->host, HOST_WARREND, m, NULL);
 	kernel_tun_watch(m->host, on_packet, m);
 	return m;
@@ -122,7 +133,7 @@ void node_machine_free(struct node_machine *m)
 	if (!m)
 		return;
 	node_machine_crash(m);
-	world_event_cancel(&m->cut);
+	power_plan_drop(&m->cut);
 	host_parts_drop(m->host);
 	free(m);
 }
@@ -168,8 +179,7 @@ void node_machine_crash(struct node_machine *m)
 {
 	if (!m->node)
 		return;
-	platter_watch_freeze(kernel_disk_of(m->host), NULL, NULL);
-	world_event_cancel(&m->cut);
+	power_plan_drop(&m->cut);
 	sudden_end_by_kill(m->host, bury, m);
 }
 
@@ -177,32 +187,19 @@ void node_machine_power_cut(struct node_machine *m)
 {
 	if (!host_is_on(m->host))
 		return;
-	platter_watch_freeze(kernel_disk_of(m->host), NULL, NULL);
-	world_event_cancel(&m->cut);
+	power_plan_drop(&m->cut);
 	sudden_end_of_power(m->host, bury, m);
 	kernel_tun_remove(m->host);
 }
 
-static void on_cut(void *arg)
+void node_machine_plan_power_cut(struct node_machine *m, unsigned n, uint64_t latest_us)
 {
-	node_machine_power_cut(arg);
+	power_plan_set(&m->cut, kernel_disk_of(m->host), n, latest_us);
 }
 
-static void on_frozen(void *arg)
+bool node_machine_loses_power(const struct node_machine *m)
 {
-	struct node_machine *m = arg;
-
-	world_event_set_at_place(&m->cut, world_now_us(), (struct world_place){0});
-}
-
-void node_machine_plan_power_cut(struct node_machine *m, unsigned n)
-{
-	struct platter *disk = kernel_disk_of(m->host);
-
-	world_event_cancel(&m->cut);
-	world_event_init(&m->cut, on_cut, m);
-	platter_watch_freeze(disk, on_frozen, m);
-	platter_freeze_after(disk, n);
+	return power_plan_is_due(&m->cut);
 }
 
 void node_machine_sleep(struct node_machine *m)

@@ -41,6 +41,8 @@ struct node_taps {
 			  const struct path_choice *choice);
 	/* A line of its history, as the recorder wrote it. */
 	void (*on_event)(void *arg, struct node_machine *m, const struct event *event);
+	/* A planned power cut has come. */
+	void (*on_power_cut)(void *arg, struct node_machine *m);
 	/* One line of the answer to node_machine_ask; the last one has "done". */
 	void (*on_answer)(void *arg, struct node_machine *m, uint64_t ask_id,
 			  const struct json *line);
@@ -75,8 +77,10 @@ void node_machine_crash(struct node_machine *m);
 /* The host loses power: what no sync covered is there, old, torn or gone, by the world's dice. */
 void node_machine_power_cut(struct node_machine *m);
 /* The same in the instant of its disk's n-th change from now on (n > 0): between any two steps of
- * whatever it writes. A cut or a crash before ends the plan. */
-void node_machine_plan_power_cut(struct node_machine *m, unsigned n);
+ * whatever it writes; at latest_us where it writes less. A cut or a crash before ends the plan. */
+void node_machine_plan_power_cut(struct node_machine *m, unsigned n, uint64_t latest_us);
+/* Is that instant now? Whoever starts or ends it meets a disk that takes nothing more. */
+bool node_machine_loses_power(const struct node_machine *m);
 /* The lid closes and opens: no event of the host fires in between, packets to it are lost, and
  * what fell due fires at once on waking. */
 void node_machine_sleep(struct node_machine *m);

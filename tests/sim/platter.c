@@ -267,6 +267,11 @@ void platter_thaw(struct platter *p)
 	p->is_frozen = false;
 }
 
+bool platter_is_frozen(const struct platter *p)
+{
+	return p->is_frozen;
+}
+
 /* May the medium change? Counts towards the freeze. */
 static bool may_change(struct platter *p)
 {

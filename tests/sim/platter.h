@@ -33,6 +33,7 @@ void platter_freeze_after(struct platter *p, unsigned n);
 /* Called with the last change before that; only to note it. One at a time, NULL: nobody. */
 void platter_watch_freeze(struct platter *p, void (*frozen)(void *arg), void *arg);
 void platter_thaw(struct platter *p);
+bool platter_is_frozen(const struct platter *p);
 /* Nothing may be open by a process that lives. */
 void platter_cut_power(struct platter *p, struct random *dice);
 

@@ -68,10 +68,12 @@ static void start(struct play *p, const struct day_event *e)
 	if (!p->town.nodes[e->who].was_started || node_machine_runs(machine(p, e)) ||
 	    node_machine_is_asleep(machine(p, e)))
 		return;
-	if (node_machine_start(machine(p, e), error) != 0)
-		fail(p, e, error);
-	else if (strcmp(node_machine_state(machine(p, e)), "offline") == 0)
+	if (node_machine_start(machine(p, e), error) != 0) {
+		if (!node_machine_loses_power(machine(p, e)))
+			fail(p, e, error);
+	} else if (strcmp(node_machine_state(machine(p, e)), "offline") == 0) {
 		node_machine_ask(machine(p, e), "{\"cmd\":\"up\"}"); /* `down` outlives a process */
+	}
 }
 
 static bool is_down_by_wish(const struct play *p, unsigned who)
@@ -154,7 +156,7 @@ static void start_coordinator(struct play *p, const struct day_event *e)
 static bool is_slept_through(struct play *p, const struct day_event *e)
 {
 	return (e->word == DAY_RESTART || e->word == DAY_CRASH || e->word == DAY_POWER ||
-		e->word == DAY_DOWN) &&
+		e->word == DAY_TORN || e->word == DAY_DOWN) &&
 	       node_machine_is_asleep(machine(p, e));
 }
 
@@ -202,6 +204,10 @@ void play_begin_event(struct play *p, const struct day_event *e)
 	case DAY_POWER:
 		node_machine_power_cut(machine(p, e));
 		break;
+	case DAY_TORN:
+		node_machine_plan_power_cut(machine(p, e), e->amount ? e->amount : 1,
+					    world_now_us() + DAY_WRITES_MS * US_PER_MS);
+		break;
 	case DAY_REVOKE:
 		revoke(p, e);
 		break;
@@ -229,6 +235,10 @@ void play_begin_event(struct play *p, const struct day_event *e)
 		break;
 	case DAY_COORDINATOR_TERM:
 		coordinator_machine_term(p->town.coordinator);
+		break;
+	case DAY_COORDINATOR_TORN:
+		coordinator_machine_plan_power_cut(p->town.coordinator, e->amount ? e->amount : 1,
+						   world_now_us() + DAY_WRITES_MS * US_PER_MS);
 		break;
 	case DAY_WORDS:
 		break;
@@ -259,6 +269,7 @@ void play_end_event(struct play *p, const struct day_event *e)
 		break;
 	case DAY_CRASH:
 	case DAY_POWER:
+	case DAY_TORN:
 		start(p, e);
 		break;
 	case DAY_FULL:
@@ -275,6 +286,7 @@ void play_end_event(struct play *p, const struct day_event *e)
 		break;
 	case DAY_COORDINATOR:
 	case DAY_COORDINATOR_TERM:
+	case DAY_COORDINATOR_TORN:
 		start_coordinator(p, e);
 		break;
 	case DAY_JOIN:

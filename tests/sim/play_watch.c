@@ -286,7 +286,7 @@ void play_watch_ended(struct play *p, const struct day_event *e)
 {
 	set_busy(p, true);
 	look(p);
-	if (makes_absent(e))
+	if (makes_absent(e) || e->word == DAY_TORN)
 		on_absence(p, e->who);
 	if (--p->n_open == 0)
 		set_busy(p, false);
@@ -332,8 +332,21 @@ static void on_event(void *arg, struct node_machine *m, const struct event *even
 			watch_gap_on_told(&p->gap[i], from_us, now_us);
 }
 
+static void on_power_cut(void *arg, struct node_machine *m)
+{
+	struct play *p = arg;
+	unsigned node = town_index(&p->town, m);
+
+	on_absence(p, node);
+	on_process_end(p, node);
+}
+
 const struct node_taps play_taps = {
-	.on_inner = on_inner, .on_choice = on_choice, .on_event = on_event};
+	.on_inner = on_inner,
+	.on_choice = on_choice,
+	.on_event = on_event,
+	.on_power_cut = on_power_cut,
+};
 
 /* ---- the wire ---- */
 

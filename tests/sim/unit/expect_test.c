@@ -54,6 +54,18 @@ TEST(sleep_is_no_pause_and_waking_takes_a_second_and_eight_round_trips)
 	CHECK(expect_pause_us(&e, 49 * S, 71 * S) == 20 * S + S + 8 * 60 * MS);
 }
 
+TEST(power_that_goes_amid_a_write_excuses_what_power_does)
+{
+	struct day d = quiet_day();
+	struct expect e;
+
+	day_add(&d, &(struct day_event){
+			    .at_us = 50 * S, .for_us = 6 * S, .word = DAY_TORN, .amount = 3});
+	expect_init(&e, &d, 0, 1);
+	CHECK(expect_is_apart(&e, 51 * S, 52 * S) && !expect_is_apart(&e, 57 * S, 58 * S));
+	CHECK(expect_pause_us(&e, 49 * S, 57 * S) == 6 * S + S + 8 * 60 * MS);
+}
+
 TEST(who_is_no_member_cannot_be_reached)
 {
 	struct day d = quiet_day();

@@ -268,9 +268,8 @@ TEST(power_may_go_between_any_two_changes_of_the_disk)
 	struct ip_addr was = node_machine_v4(m.nodes[1]);
 
 	for (unsigned n = 1; n < 60; n++) {
-		node_machine_plan_power_cut(m.nodes[1], n % 20 + 1);
+		node_machine_plan_power_cut(m.nodes[1], n % 20 + 1, world_now_us() + 2 * US_PER_S);
 		type_for_ms(&m, 2000);
-		node_machine_power_cut(m.nodes[1]); /* where nothing was written meanwhile */
 		start_node(&m, 1);
 		type_for_ms(&m, n * 10);
 	}

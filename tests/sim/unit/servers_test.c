@@ -17,9 +17,7 @@
 #include "tests/sim/dns.h"
 #include "tests/sim/host.h"
 #include "tests/sim/internet.h"
-#include "tests/sim/kernel_disk.h"
 #include "tests/sim/kernel_random.h"
-#include "tests/sim/platter.h"
 #include "tests/sim/relay_machine.h"
 #include "tests/sim/stun_machine.h"
 #include "tests/sim/world.h"
@@ -262,7 +260,7 @@ TEST(at_whatever_write_the_power_goes_the_store_keeps_its_word)
 		size_t promised = 0;
 
 		run_ms(&s, n % 7 * 300);
-		platter_freeze_after(kernel_disk_of(s.server), n);
+		coordinator_machine_plan_power_cut(s.coordinator, n + 1, world_now_us() + US_PER_S);
 		for (unsigned i = 0; i < 5; i++) {
 			snprintf(who, sizeof(who), "node%u.alice", i);
 			if (coordinator_machine_invite(s.coordinator, who, NULL, invitation,
@@ -270,7 +268,8 @@ TEST(at_whatever_write_the_power_goes_the_store_keeps_its_word)
 				break;
 			promised++;
 		}
-		coordinator_machine_power_cut(s.coordinator);
+		run_ms(&s, 1100);
+		CHECK(!coordinator_machine_runs(s.coordinator));
 		CHECK(coordinator_machine_start(s.coordinator) == 0);
 		size_t kept = coordinator_machine_core(s.coordinator)->tokens.count;
 		/* The one that failed half-way may be there. */
