@@ -40,6 +40,23 @@ static void note_fate(struct score *s, uint64_t lost)
 		s->fates++;
 }
 
+/* A cut makes a relay's TCP hold probes for seconds, and their answers count as what they were.
+ * The first that is much faster says that nothing is held any more; to forget the slow ones by and
+ * by would blind every threshold for some seconds. */
+static bool has_drained(const struct score *s, uint64_t rtt_us)
+{
+	return rtt_us < s->srtt_us / 4;
+}
+
+static void start_anew(struct score *s, uint64_t rtt_us)
+{
+	uint64_t doubt_us = rtt_us / 2; /* RFC 6298 2.2 */
+
+	s->srtt_us = rtt_us;
+	if (s->jitter_us > doubt_us)
+		s->jitter_us = doubt_us;
+}
+
 void score_on_rtt(struct score *s, uint64_t rtt_us, uint64_t now_us)
 {
 	if (rtt_us == 0)
@@ -48,6 +65,8 @@ void score_on_rtt(struct score *s, uint64_t rtt_us, uint64_t now_us)
 		s->srtt_us = rtt_us;
 		s->min_us = s->min_new_us = 0;
 		s->min_since_us = now_us;
+	} else if (has_drained(s, rtt_us)) {
+		start_anew(s, rtt_us);
 	} else {
 		s->srtt_us = (7 * s->srtt_us + rtt_us) / 8;
 		s->jitter_us = (15 * s->jitter_us + distance(rtt_us, s->last_us)) / 16;

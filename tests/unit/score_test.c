@@ -31,6 +31,19 @@ TEST(smooths_the_rtt_and_its_jitter)
 	CHECK(s.min_us == 80 * MS);
 }
 
+TEST(what_a_cut_held_up_is_forgotten_with_the_first_fast_answer)
+{
+	struct score s = measured(80 * MS, 30, 0);
+
+	score_on_rtt(&s, 9000 * MS, 31 * 250 * MS);
+	score_on_rtt(&s, 8000 * MS, 32 * 250 * MS);
+	CHECK(s.srtt_us > 2000 * MS);
+	score_on_rtt(&s, 84 * MS, 33 * 250 * MS);
+	CHECK(s.srtt_us == 84 * MS && s.jitter_us == 42 * MS);
+	score_on_rtt(&s, 24 * MS, 34 * 250 * MS); /* a swing of four is the way's own */
+	CHECK(s.srtt_us > 70 * MS);
+}
+
 TEST(a_minimum_is_forgotten_after_a_while)
 {
 	struct score s = {0};
