@@ -23,6 +23,24 @@ void observer_on_proof(struct observer *o, uint64_t now_us)
 	o->shook_us = now_us;
 }
 
+void observer_on_report(struct observer *o, uint64_t serial,
+			const uint32_t data_heard[static OBSERVER_WAYS], uint64_t now_us)
+{
+	bool hears_more = false, is_first = o->report_serial == 0;
+
+	if (serial <= o->report_serial)
+		return;
+	for (unsigned i = 0; i < OBSERVER_WAYS; i++) {
+		if (data_heard[i] == 0)
+			continue;
+		hears_more = hears_more || (int32_t)(data_heard[i] - o->reported[i]) > 0;
+		o->reported[i] = data_heard[i]; /* fewer: its process began anew */
+	}
+	o->report_serial = serial;
+	if (hears_more && !is_first)
+		o->reported_us = now_us;
+}
+
 void observer_on_cause(struct observer *o, enum code code, uint64_t now_us)
 {
 	gap_on_cause(&o->gap, code, now_us);
@@ -52,7 +70,7 @@ void observer_step(struct observer *o, const struct observer_view *v, struct obs
 	const struct path_traffic_kind *direct = &v->traffic->kind[WAY_DIRECT];
 	const struct path_traffic_kind *relay = &v->traffic->kind[WAY_RELAY];
 	const struct path_traffic_kind *waiting = &v->traffic->kind[WAY_NONE];
-	uint64_t proved_us = later(v->proof->proved_us, o->shook_us);
+	uint64_t proved_us = later(v->proof->proved_us, later(o->shook_us, o->reported_us));
 	uint64_t data_heard_us = later(direct->last_heard_us, relay->last_heard_us);
 	uint32_t sent = direct->data_sent + relay->data_sent;
 	uint32_t heard = direct->data_heard + relay->data_heard;

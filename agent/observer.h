@@ -15,10 +15,15 @@
 #include "agent/measure/timeline.h"
 #include "agent/path/path_peer.h"
 
+enum { OBSERVER_WAYS = 2 };
+
 struct observer {
 	struct timeline timeline;
 	struct gap gap;
 	uint64_t shook_us; /* the last handshake completed: each side heard the other */
+	/* Of the peer's reports: how much of our data came to it by each kind of way. */
+	uint64_t report_serial, reported_us;
+	uint32_t reported[OBSERVER_WAYS];
 };
 
 struct observer_times {
@@ -47,6 +52,10 @@ void observer_on_probe(struct observer *o);
 void observer_on_pong(struct observer *o, const struct path_pong *pong);
 /* A handshake was completed: each side heard the other. */
 void observer_on_proof(struct observer *o, uint64_t now_us);
+/* The peer reports what it heard of our data, whichever way the report came by: more than before is
+ * a proof. A count of 0 may be left out by the sender. Older reports than the last say nothing. */
+void observer_on_report(struct observer *o, uint64_t serial,
+			const uint32_t data_heard[static OBSERVER_WAYS], uint64_t now_us);
 void observer_on_cause(struct observer *o, enum code code, uint64_t now_us);
 void observer_on_peer_saw(struct observer *o);
 /* Our own timer fired late: no fault of the network. */

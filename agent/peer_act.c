@@ -59,6 +59,17 @@ enum disco_way peer_disco_way(const struct way *way)
 	return way->kind == WAY_RELAY ? DISCO_WAY_RELAY : DISCO_WAY_DIRECT;
 }
 
+/* A way that lost one direction brings no news of the other, but another way may. */
+static void tell_counts(struct peer *peer, enum disco_way way, enum way_kind kind,
+			struct disco_report *report)
+{
+	struct engine_peer_stats stats;
+
+	engine_peer_stats(peer->engine, &stats);
+	report->data_sent[way] = (uint32_t)stats.way[kind].data_sent;
+	report->data_heard[way] = (uint32_t)stats.way[kind].data_received;
+}
+
 static struct disco_report report_to_wire(struct peer *peer, const struct path_action *a)
 {
 	enum disco_way way = peer_disco_way(&a->way);
@@ -68,6 +79,8 @@ static struct disco_report report_to_wire(struct peer *peer, const struct path_a
 		.heard_probe = a->report.heard,
 	};
 
+	tell_counts(peer, DISCO_WAY_DIRECT, WAY_DIRECT, &report);
+	tell_counts(peer, DISCO_WAY_RELAY, WAY_RELAY, &report);
 	report.data_sent[way] = a->report.data_sent;
 	report.data_heard[way] = a->report.data_heard;
 	return report;

@@ -3,6 +3,7 @@
  */
 #include "agent/peer_inside.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -97,11 +98,19 @@ static void confirm_again(struct peer *peer, uint64_t rtt_us, uint64_t now_us)
 	peer->n_confirmed++;
 }
 
+static void on_report(struct peer *peer, const struct disco_report *report, uint64_t now_us)
+{
+	static_assert((int)DISCO_WAYS == (int)OBSERVER_WAYS, "each kind of way is counted");
+	observer_on_report(&peer->observer, report->serial, report->data_heard, now_us);
+}
+
 static void on_ping(struct peer *peer, const struct disco_ping *ping, const struct way *from,
 		    uint64_t now_us, struct path_actions *actions)
 {
 	struct path_report report = report_from_wire(&ping->report, from);
 
+	if (ping->has_report)
+		on_report(peer, &ping->report, now_us);
 	if (believes_in_lost_keys(peer, ping))
 		engine_peer_start_handshake(peer->engine, false);
 	confirm_again(peer, relay_rtt_us, now_us); /* it asks, and we may have nothing to send */
@@ -120,6 +129,8 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 	struct path_pong proved = path_peer_on_pong(
 		&peer->path, from, pong->txid, pong->has_report ? &report : NULL, now_us, actions);
 
+	if (pong->has_report)
+		on_report(peer, &pong->report, now_us);
 	if (!proved.matched)
 		return;
 	peer_repeat_initiation(peer, &proved.way);

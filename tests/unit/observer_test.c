@@ -73,6 +73,43 @@ TEST(data_that_finds_no_way_is_a_gap_too)
 	CHECK_INT(s.seen.event.lost_packets, 7);
 }
 
+/* Keys go out by one way and echoes come by another: probes of neither are answered. */
+TEST(a_report_that_the_peer_hears_more_proves_it_whatever_way_it_came_by)
+{
+	struct scene s = scene_new();
+
+	all_is_well(&s, 0, 1000);
+	for (uint64_t at = 1020; at <= 5000; at += 20) {
+		send_data(&s, at);
+		s.proof.heard_us = t0_us + at * MS;
+		if (at % 100 == 0)
+			observer_on_report(&s.observer, at, (uint32_t[]){(uint32_t)at, 0},
+					   t0_us + at * MS);
+		step(&s, at);
+		CHECK(!s.seen.has_event && !s.observer.gap.open);
+	}
+}
+
+TEST(reports_that_stand_still_are_old_or_of_a_new_process_prove_nothing)
+{
+	struct scene s = scene_new();
+	uint64_t serial = 100;
+
+	observer_on_report(&s.observer, serial++, (uint32_t[]){900, 50}, t0_us);
+	all_is_well(&s, 0, 1000);
+	for (uint64_t at = 1020; at <= 3000; at += 20) {
+		send_data(&s, at);
+		s.proof.heard_us = t0_us + at * MS;
+		observer_on_report(&s.observer, serial++, (uint32_t[]){900, 0}, t0_us + at * MS);
+		observer_on_report(&s.observer, 99, (uint32_t[]){999, 99}, t0_us + at * MS);
+		if (at == 1500)
+			observer_on_report(&s.observer, serial++, (uint32_t[]){0, 7},
+					   t0_us + at * MS);
+		step(&s, at);
+	}
+	CHECK(s.observer.gap.open);
+}
+
 TEST(a_second_becomes_a_sample_with_round_trip_and_the_peers_losses)
 {
 	struct scene s = scene_new();
