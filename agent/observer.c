@@ -89,3 +89,9 @@ void observer_step(struct observer *o, const struct observer_view *v, struct obs
 				       at.now_us, at.unix_us, out->samples);
 	out->has_event = gap_step(&o->gap, &view, at.now_us, at.unix_us, &out->event);
 }
+
+void observer_end(struct observer *o, struct observer_times at, struct observer_output *out)
+{
+	out->n_samples = 0;
+	out->has_event = gap_end(&o->gap, at.now_us, at.unix_us, &out->event);
+}

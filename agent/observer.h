@@ -63,5 +63,8 @@ void observer_on_late(struct observer *o, uint64_t late_us);
 
 void observer_step(struct observer *o, const struct observer_view *view, struct observer_times at,
 		   struct observer_output *out);
+/* The last step: this process ends, or the peer is no member any more. What was going on is told as
+ * far as it was seen. */
+void observer_end(struct observer *o, struct observer_times at, struct observer_output *out);
 
 #endif

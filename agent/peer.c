@@ -9,6 +9,62 @@
 
 #include "common/clock.h"
 
+/* ---- what is measured ---- */
+
+static struct path_traffic read_traffic(const struct peer *peer)
+{
+	struct engine_peer_stats stats;
+	struct path_traffic traffic = {0};
+
+	engine_peer_stats(peer->engine, &stats);
+	for (int kind = WAY_NONE; kind <= WAY_RELAY; kind++) {
+		const struct engine_way_stats *from = &stats.way[kind];
+
+		traffic.kind[kind] = (struct path_traffic_kind){
+			.data_sent = (uint32_t)from->data_sent,
+			.data_heard = (uint32_t)from->data_received,
+			.last_data_sent_us = from->last_data_sent_us,
+			.last_data_heard_us = from->last_data_received_us,
+			.last_heard_us = from->last_received_us,
+		};
+	}
+	return traffic;
+}
+
+static void tell_seen(struct peer *peer, struct observer_output *seen)
+{
+	for (unsigned i = 0; i < seen->n_samples; i++)
+		peer->env->on_sample(peer->env->arg, &seen->samples[i]);
+	if (seen->has_event)
+		peer_tell(peer, &seen->event);
+}
+
+static void observe(struct peer *peer, const struct path_traffic *traffic, uint64_t now_us)
+{
+	struct observer_times at = {now_us, clock_unix_us()};
+	struct path_view in_use = {.way = way_none()};
+	struct path_proof proof = path_peer_proof(&peer->path);
+	struct observer_output seen;
+
+	if (path_peer_list(&peer->path, &in_use, 1) == 0 || !in_use.in_use)
+		in_use = (struct path_view){.way = way_none()};
+	peer->was_active = peer_is_active(peer, now_us);
+	observer_step(&peer->observer,
+		      &(struct observer_view){traffic, &proof, &in_use, peer->was_active}, at,
+		      &seen);
+	tell_seen(peer, &seen);
+}
+
+static void observe_end(struct peer *peer, uint64_t now_us)
+{
+	struct path_traffic traffic = read_traffic(peer);
+	struct observer_output seen;
+
+	observe(peer, &traffic, now_us);
+	observer_end(&peer->observer, (struct observer_times){now_us, clock_unix_us()}, &seen);
+	tell_seen(peer, &seen);
+}
+
 /* ---- life ---- */
 
 static enum candidate_source source_of(enum control_endpoint_kind kind)
@@ -96,6 +152,7 @@ void peer_free(struct peer *peer)
 {
 	if (!peer)
 		return;
+	observe_end(peer, clock_now_us());
 	engine_peer_remove(peer->engine);
 	disco_box_wipe(&peer->box);
 	free(peer);
@@ -165,45 +222,6 @@ bool peer_is_active(const struct peer *peer, uint64_t now_us)
 }
 
 /* ---- other events ---- */
-
-static struct path_traffic read_traffic(const struct peer *peer)
-{
-	struct engine_peer_stats stats;
-	struct path_traffic traffic = {0};
-
-	engine_peer_stats(peer->engine, &stats);
-	for (int kind = WAY_NONE; kind <= WAY_RELAY; kind++) {
-		const struct engine_way_stats *from = &stats.way[kind];
-
-		traffic.kind[kind] = (struct path_traffic_kind){
-			.data_sent = (uint32_t)from->data_sent,
-			.data_heard = (uint32_t)from->data_received,
-			.last_data_sent_us = from->last_data_sent_us,
-			.last_data_heard_us = from->last_data_received_us,
-			.last_heard_us = from->last_received_us,
-		};
-	}
-	return traffic;
-}
-
-static void observe(struct peer *peer, const struct path_traffic *traffic, uint64_t now_us)
-{
-	struct observer_times at = {now_us, clock_unix_us()};
-	struct path_view in_use = {.way = way_none()};
-	struct path_proof proof = path_peer_proof(&peer->path);
-	struct observer_output seen;
-
-	if (path_peer_list(&peer->path, &in_use, 1) == 0 || !in_use.in_use)
-		in_use = (struct path_view){.way = way_none()};
-	peer->was_active = peer_is_active(peer, now_us);
-	observer_step(&peer->observer,
-		      &(struct observer_view){traffic, &proof, &in_use, peer->was_active}, at,
-		      &seen);
-	for (unsigned i = 0; i < seen.n_samples; i++)
-		peer->env->on_sample(peer->env->arg, &seen.samples[i]);
-	if (seen.has_event)
-		peer_tell(peer, &seen.event);
-}
 
 void peer_on_deadline(struct peer *peer, uint64_t now_us)
 {

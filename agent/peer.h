@@ -51,6 +51,7 @@ struct peer_env {
 /* Adds the peer to the engine. -errno of engine_peer_add, or -EPROTO for a bad disco key. */
 MUST_CHECK int peer_new(const struct peer_env *env, const struct control_peer *info,
 			uint64_t now_us, struct peer **out);
+/* Tells of a gap that is not over, as far as it was seen. */
 void peer_free(struct peer *peer);
 
 /* The map says something new of it. Another node key is another peer: -EKEYREJECTED. */

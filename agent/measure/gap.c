@@ -128,15 +128,15 @@ static void open_gap(struct gap *g, bool unheard, const struct gap_view *view, u
 		g->cause = CODE_UNKNOWN;
 }
 
-static struct event close_gap(struct gap *g, const struct gap_view *view, uint64_t end_us,
-			      uint64_t now_us, uint64_t unix_us)
+static struct event close_gap(struct gap *g, struct way to, uint64_t end_us, uint64_t now_us,
+			      uint64_t unix_us)
 {
 	struct event e =
 		event_make(EVENT_GAP, g->cause, 0, NULL, NULL, unix_us - (now_us - g->start_us));
 
 	e.end_unix_us = unix_us - (now_us - end_us);
 	e.from = g->from;
-	e.to = view->way;
+	e.to = to;
 	e.lost_packets = g->sent_now - g->sent_at_start;
 	e.seen_by = g->peer_saw ? EVENT_SEEN_BY_BOTH : EVENT_SEEN_HERE;
 	g->open = g->peer_saw = false;
@@ -172,6 +172,14 @@ bool gap_step(struct gap *g, const struct gap_view *view, uint64_t now_us, uint6
 	}
 	uint64_t end_us = view->heard_us > view->proved_us ? view->heard_us : view->proved_us;
 
-	*out = close_gap(g, view, end_us, now_us, unix_us);
+	*out = close_gap(g, view->way, end_us, now_us, unix_us);
+	return true;
+}
+
+bool gap_end(struct gap *g, uint64_t now_us, uint64_t unix_us, struct event *out)
+{
+	if (!g->open)
+		return false;
+	*out = close_gap(g, way_none(), now_us, now_us, unix_us);
 	return true;
 }

@@ -53,5 +53,7 @@ void gap_forgive(struct gap *g, uint64_t late_us);
  * ended just now and *out is its event (peer and id are the caller's to fill in). */
 bool gap_step(struct gap *g, const struct gap_view *view, uint64_t now_us, uint64_t unix_us,
 	      struct event *out);
+/* Nobody looks at the peer any more. True: a gap was open, and is told as far as it was seen. */
+bool gap_end(struct gap *g, uint64_t now_us, uint64_t unix_us, struct event *out);
 
 #endif

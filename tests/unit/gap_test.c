@@ -156,3 +156,22 @@ TEST(our_own_stall_is_no_gap)
 	gap_forgive(&g, 3000 * MS);
 	CHECK(!step(&g, &v, 4100, &e) && !g.open);
 }
+
+TEST(a_gap_that_is_open_when_nobody_looks_any_more_is_told_as_far_as_it_was_seen)
+{
+	struct gap g = {0};
+	struct gap_view v = {0};
+	struct event e;
+
+	all_is_well(&g, &v, 1000);
+	CHECK(!gap_end(&g, t0_us + 1010 * MS, wall_us + 1010 * MS, &e));
+	for (uint64_t at = 1020; at <= 2000; at += 20) {
+		v.data_sent++;
+		v.last_data_sent_us = t0_us + at * MS;
+		CHECK(!step(&g, &v, at, &e));
+	}
+	CHECK(gap_end(&g, t0_us + 2010 * MS, wall_us + 2010 * MS, &e));
+	CHECK_INT(e.end_unix_us, wall_us + 2010 * MS);
+	CHECK(e.unix_us < wall_us + 1010 * MS && e.lost_packets >= 50);
+	CHECK(!gap_end(&g, t0_us + 2020 * MS, wall_us + 2020 * MS, &e));
+}
