@@ -168,6 +168,15 @@ static bool same_endpoints(const struct control_endpoints *a, const struct contr
 	return true;
 }
 
+static void on_online(struct peer *peer, uint64_t now_us)
+{
+	struct path_actions actions;
+
+	path_actions_init(&actions);
+	path_peer_on_online(&peer->path, now_us, &actions);
+	peer_carry_out(peer, &actions, now_us);
+}
+
 int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now_us)
 {
 	struct control_peer before = peer->info;
@@ -188,6 +197,8 @@ int peer_update(struct peer *peer, const struct control_peer *info, uint64_t now
 		peer->initiation.n_ways = 0; /* what went to nobody goes again */
 		peer_send_initiation(peer);
 	}
+	if (info->online && !before.online)
+		on_online(peer, now_us);
 	return 0;
 }
 

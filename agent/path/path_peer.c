@@ -282,6 +282,13 @@ void path_peer_want(struct path_peer *p, uint64_t now_us, struct path_actions *o
 	settle(p, now_us, out);
 }
 
+void path_peer_on_online(struct path_peer *p, uint64_t now_us, struct path_actions *out)
+{
+	p->has_left = false;
+	if (path_send_is_active(p, now_us))
+		path_peer_want(p, now_us, out);
+}
+
 void path_peer_on_own_endpoints(struct path_peer *p, uint64_t now_us, struct path_actions *out)
 {
 	begin(p, now_us);
@@ -606,6 +613,8 @@ void path_peer_on_deadline(struct path_peer *p, const struct path_traffic *traff
 	mark_traffic(p, now_us);
 	uint64_t last_us = last_data_us(traffic);
 
+	if (now_us >= p->active_until_us && last_us + active_us > now_us)
+		p->has_left = false; /* who begins to send wants to know whether it is back */
 	if (last_us != 0 && last_us + active_us > p->active_until_us)
 		p->active_until_us = last_us + active_us;
 	if (!was_active && path_send_is_active(p, now_us))

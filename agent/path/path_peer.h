@@ -239,8 +239,11 @@ struct path_named {
 void path_peer_set_candidates(struct path_peer *p, const struct path_named *named, size_t n,
 			      uint64_t now_us, struct path_actions *out);
 
-/* The peer is to be reached now: first packet, handshake, peer came online, map arrived. */
+/* The peer is to be reached now: first packet, handshake, map arrived. */
 void path_peer_want(struct path_peer *p, uint64_t now_us, struct path_actions *out);
+/* The map says that the peer is there again. Whoever sends to it looks for it at once, since it
+ * may have forgotten us; others leave it in peace. */
+void path_peer_on_online(struct path_peer *p, uint64_t now_us, struct path_actions *out);
 /* Our own endpoints are known, or others than before. */
 void path_peer_on_own_endpoints(struct path_peer *p, uint64_t now_us, struct path_actions *out);
 void path_peer_set_obstacle(struct path_peer *p, enum path_obstacle obstacle);

@@ -885,6 +885,52 @@ TEST(a_peer_that_left_is_left_alone)
 	free(w);
 }
 
+static struct wire *wire_typing_to_nobody(void)
+{
+	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+
+	path_peer_on_notice(&w->node[0].p, PATH_LEAVING, WAY_NONE, 1u << 30, w->now_us,
+			    &w->actions);
+	carry_out(w, 0);
+	w->node[1].started = false;
+	run(w, 3 * US_PER_S);
+	return w;
+}
+
+TEST(a_peer_that_left_is_looked_for_once_the_map_says_it_is_there)
+{
+	struct wire *w = wire_typing_to_nobody();
+	unsigned pings = w->node[0].pings;
+
+	run(w, US_PER_S);
+	CHECK_INT(w->node[0].pings, pings);
+	path_peer_on_online(&w->node[0].p, w->now_us, &w->actions);
+	carry_out(w, 0);
+	run(w, US_PER_S);
+	CHECK(w->node[0].pings > pings);
+	free(w);
+}
+
+TEST(who_begins_to_type_looks_for_a_peer_that_left)
+{
+	struct wire *w = wire_typing_to_nobody();
+
+	w->types = false;
+	run(w, 20 * (uint64_t)US_PER_S);
+	unsigned pings = w->node[0].pings;
+
+	path_peer_on_online(&w->node[0].p, w->now_us, &w->actions);
+	carry_out(w, 0);
+	path_peer_on_notice(&w->node[0].p, PATH_LEAVING, WAY_NONE, (1u << 30) + 1, w->now_us,
+			    &w->actions);
+	run(w, US_PER_S);
+	CHECK_INT(w->node[0].pings, pings); /* nobody sends: it costs nothing */
+	w->types = true;
+	run(w, US_PER_S);
+	CHECK(w->node[0].pings > pings);
+	free(w);
+}
+
 TEST(a_late_timer_of_ours_is_no_silence_of_the_path)
 {
 	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
