@@ -44,9 +44,8 @@ static void on_datagram(void *arg, enum engine_datagram kind, const uint8_t *buf
 static void on_handshake_send(void *arg, void *user, const uint8_t *buf, size_t len,
 			      const struct way *reply_to, bool is_retry)
 {
-	(void)is_retry;
 	if (user)
-		peer_on_handshake_send(user, buf, len, reply_to, clock_now_us());
+		peer_on_handshake_send(user, buf, len, reply_to, is_retry, clock_now_us());
 	node_arm(arg);
 }
 

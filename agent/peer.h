@@ -73,8 +73,9 @@ bool peer_is_active(const struct peer *peer, uint64_t now_us);
  */
 MUST_CHECK int peer_on_disco(struct peer *peer, const uint8_t *packet, size_t len,
 			     const struct way *from, uint64_t now_us);
+/* As engine_ops say. */
 void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len,
-			    const struct way *reply_to, uint64_t now_us);
+			    const struct way *reply_to, bool is_retry, uint64_t now_us);
 void peer_on_handshake_done(struct peer *peer, uint64_t now_us);
 void peer_on_traffic(struct peer *peer, uint64_t now_us);
 void peer_on_send_error(struct peer *peer, int error, uint64_t now_us);

@@ -83,7 +83,8 @@ static bool was_heard_since(const struct peer *peer, uint64_t since_us)
 
 /* We began this keypair, and nothing came under it yet. The peer may have missed the packet by
  * which we confirmed it, and goes on with keys that are lost. */
-static void confirm_again(struct peer *peer, uint64_t rtt_us, uint64_t now_us)
+static void confirm_again(struct peer *peer, const struct way *heard, uint64_t rtt_us,
+			  uint64_t now_us)
 {
 	uint64_t wait_us = (confirm_us + rtt_us) << peer->n_confirmed;
 
@@ -94,7 +95,7 @@ static void confirm_again(struct peer *peer, uint64_t rtt_us, uint64_t now_us)
 	if (is_over)
 		peer->shook_us = 0;
 	else
-		engine_peer_confirm(peer->engine);
+		engine_peer_confirm(peer->engine, heard);
 	peer->n_confirmed++;
 }
 
@@ -113,11 +114,11 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 		on_report(peer, &ping->report, now_us);
 	if (believes_in_lost_keys(peer, ping))
 		engine_peer_start_handshake(peer->engine, false);
-	confirm_again(peer, relay_rtt_us, now_us); /* it asks, and we may have nothing to send */
-	if (from->kind == WAY_RELAY) { /* where a relay brings its packets, it takes ours */
+	/* It asks, and we may have nothing to send. */
+	confirm_again(peer, from, relay_rtt_us, now_us);
+	if (from->kind == WAY_RELAY) /* where a relay brings its packets, it takes ours */
 		peer_repeat_initiation(peer, from);
-		hurry_handshake(peer, relay_rtt_us, now_us);
-	}
+	hurry_handshake(peer, relay_rtt_us, now_us);
 	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
 			  actions);
 }
@@ -135,7 +136,7 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 		return;
 	peer_repeat_initiation(peer, &proved.way);
 	hurry_handshake(peer, proved.rtt_us, now_us);
-	confirm_again(peer, proved.rtt_us, now_us);
+	confirm_again(peer, &proved.way, proved.rtt_us, now_us);
 	if (peer_is_in_use(peer, &proved.way))
 		observer_on_pong(&peer->observer, &proved);
 	peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);
@@ -238,8 +239,12 @@ static void on_answer_send(struct peer *peer, const uint8_t *packet, size_t len,
 }
 
 void peer_on_handshake_send(struct peer *peer, const uint8_t *packet, size_t len,
-			    const struct way *reply_to, uint64_t now_us)
+			    const struct way *reply_to, bool is_retry, uint64_t now_us)
 {
+	if (reply_to->kind != WAY_NONE && is_retry) {
+		(void)peer_send_by(peer, reply_to, packet, len);
+		return;
+	}
 	if (reply_to->kind != WAY_NONE) {
 		on_answer_send(peer, packet, len, reply_to, now_us);
 		return;

@@ -39,10 +39,11 @@ struct engine_ops {
 	 * checked. */
 	void (*on_datagram)(void *arg, enum engine_datagram kind, const uint8_t *buf, size_t len,
 			    const struct endpoint *from, uint64_t now_us);
-	/* A handshake packet for the peer (initiation, response, cookie reply). reply_to is the way
-	 * the packet it answers came by; its kind is WAY_NONE for an initiation. NULL op: it goes
-	 * by reply_to, else by the first way of the choice. is_retry: an initiation after one
-	 * without an answer. */
+	/* A handshake packet for the peer (initiation, response, cookie reply, and the keep-alive
+	 * that confirms). reply_to is the way the packet it answers came by; its kind is WAY_NONE
+	 * for an initiation. NULL op: it goes by reply_to, else by the first way of the choice.
+	 * is_retry: an initiation after one without an answer; or what went by other ways before,
+	 * and by reply_to now. */
 	void (*on_handshake_send)(void *arg, void *user, const uint8_t *buf, size_t len,
 				  const struct way *reply_to, bool is_retry);
 	void (*on_handshake_done)(void *arg, void *user, uint64_t now_us);
@@ -179,8 +180,10 @@ void engine_peer_hold(struct engine_peer *peer, uint64_t until_us);
  * start, and where the peer is known to have lost its keys). */
 void engine_peer_start_handshake(struct engine_peer *peer, bool force);
 /* The first packet under a keypair that we began confirms it to the peer, who seals nothing with it
- * before: what waits, or else a keep-alive, goes now. For where that first packet may be lost. */
-void engine_peer_confirm(struct engine_peer *peer);
+ * before: what waits, or else a keep-alive, goes now by the choice, and a keep-alive by the way on
+ * which the peer was heard just now, where that is another one. For where that first packet may be
+ * lost. */
+void engine_peer_confirm(struct engine_peer *peer, const struct way *heard);
 
 enum engine_drop {
 	DROP_NO_PEER,	    /* out: no allowed IP covers the destination, or the peer was removed */

@@ -81,7 +81,7 @@ static void do_effect(struct engine *engine, const struct wg_effect *effect)
 		set_current(engine, peer, effect->keypair);
 		break;
 	case WG_CONFIRM:
-		engine_peer_post(peer, LANE_CONFIRM);
+		engine_peer_confirm(peer, &engine->reply_to);
 		break;
 	case WG_KEEPALIVE:
 		engine_peer_post(peer, LANE_KEEPALIVE);

@@ -277,9 +277,19 @@ void engine_peer_start_handshake(struct engine_peer *peer, bool force)
 	engine_do_effects(peer->engine);
 }
 
-void engine_peer_confirm(struct engine_peer *peer)
+void engine_peer_confirm(struct engine_peer *peer, const struct way *heard)
 {
+	const struct engine *engine = peer->engine;
+	uint8_t pkt[TRANSPORT_OVERHEAD];
+	struct way chosen = engine_peer_way(peer);
+
 	engine_peer_post(peer, LANE_CONFIRM);
+	if (heard->kind == WAY_NONE || way_equal(heard, &chosen) || !engine->ops.on_handshake_send)
+		return;
+	if (wg_device_seal_keepalive(engine->device, peer->wg, clock_now_us(), pkt) != 0)
+		return;
+	peer->handshake_tx_bytes += sizeof(pkt);
+	engine->ops.on_handshake_send(engine->arg, peer->user, pkt, sizeof(pkt), heard, true);
 }
 
 /* ---- numbers ---- */

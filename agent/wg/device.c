@@ -343,6 +343,21 @@ void wg_device_start_handshake(struct wg_device *dev, struct wg_peer *peer, bool
 	sodium_memzero(&ev, sizeof(ev));
 }
 
+int wg_device_seal_keepalive(struct wg_device *dev, struct wg_peer *peer, uint64_t now_us,
+			     uint8_t out[static TRANSPORT_OVERHEAD])
+{
+	struct keypair *current = peer->keypairs.slot[SLOT_CURRENT];
+	size_t len = 0;
+
+	if (!current)
+		return -ENOKEY;
+	int rc = transport_seal(dev->x.aead, current, out, &len, 0, now_us);
+	if (rc == 0)
+		traffic_on_other_sent(peer->traffic, now_us);
+	aead_forget_keys(dev->x.aead);
+	return rc;
+}
+
 void wg_device_on_traffic(struct wg_device *dev, struct wg_peer *peer, const struct wg_moment *at)
 {
 	reschedule(dev, peer, at->now_us);

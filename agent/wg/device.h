@@ -29,6 +29,7 @@
 #include "agent/wg/keypair.h"
 #include "agent/wg/source.h"
 #include "agent/wg/traffic.h"
+#include "agent/wg/transport.h"
 #include "common/key.h"
 
 struct wg_device;
@@ -63,7 +64,8 @@ struct wg_effect {
 	struct keypair *keypair;
 	uint64_t unix_us;
 	enum wg_message message;
-	bool is_retry; /* an initiation after one without an answer: the path may be dead */
+	bool is_retry; /* an initiation after one without an answer: the path may be dead; or the
+			  last answer once more, by the way its question came again */
 	size_t len;
 	uint8_t bytes[WG_MESSAGE_MAX];
 };
@@ -154,6 +156,11 @@ void wg_device_on_first_packet(struct wg_device *dev, uint32_t local_index,
  * went out in the last 5 s (REKEY_TIMEOUT); force skips that limit: once, at start. */
 void wg_device_start_handshake(struct wg_device *dev, struct wg_peer *peer, bool force,
 			       const struct wg_moment *at);
+
+/* A keep-alive by the current keypair, for the caller to send by a way of his choice. -ENOKEY,
+ * -EKEYEXPIRED: there is none to seal it with. */
+MUST_CHECK int wg_device_seal_keepalive(struct wg_device *dev, struct wg_peer *peer,
+					uint64_t now_us, uint8_t out[static TRANSPORT_OVERHEAD]);
 
 /* peer's traffic moved after a rest (traffic.h): sets timers anew. */
 void wg_device_on_traffic(struct wg_device *dev, struct wg_peer *peer, const struct wg_moment *at);

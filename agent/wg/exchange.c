@@ -8,6 +8,8 @@
 #include "agent/wg/aead.h"
 #include "agent/wg/transport.h"
 
+enum { REPEATS_MAX = 4 }; /* of one answer */
+
 _Static_assert(NOISE_INITIATION_LEN + COOKIE_MACS_LEN == WG_MESSAGE_MAX, "the longest message");
 _Static_assert(randombytes_SEEDBYTES == 32, "the seed of an event");
 
@@ -183,6 +185,22 @@ static enum wg_drop check_macs(struct exchange *x, const uint8_t *pkt, size_t le
 	return may_pass_under_load(x, source->network, ev) ? WG_DROP_COUNT : WG_DROP_RATELIMIT;
 }
 
+/* Who asks the same again has no answer yet: the first was lost, or went by a way that the peer
+ * could not hear. The same bytes once more cost nothing and tell nothing. What others replay gets a
+ * few of them, each shorter than what it took. */
+static void answer_again(struct exchange *x, struct wg_peer *peer, const struct event *ev)
+{
+	const struct keypair *next = peer->keypairs.slot[SLOT_NEXT];
+	struct answer *last = &peer->answer;
+	bool is_open = next && next->local_index == last->local_index;
+
+	if (!is_open || last->repeats == REPEATS_MAX || ev->now_us - last->sent_us < NOISE_FLOOD_US)
+		return;
+	last->repeats++;
+	last->sent_us = ev->now_us;
+	send_message(x, peer, WG_RESPONSE, last->bytes, sizeof(last->bytes), true, ev);
+}
+
 /* Answers an initiation that has proved to be peer's. */
 static enum wg_drop respond(struct exchange *x, struct wg_peer *peer, struct noise_opened *opened,
 			    struct event *ev)
@@ -206,6 +224,8 @@ static enum wg_drop respond(struct exchange *x, struct wg_peer *peer, struct noi
 	rotation_add_as_responder(&peer->keypairs, kp, &drops);
 	retire(x, peer, &drops);
 	kp = NULL;
+	peer->answer = (struct answer){.local_index = index, .sent_us = ev->now_us};
+	memcpy(peer->answer.bytes, msg, sizeof(msg));
 	send_message(x, peer, WG_RESPONSE, msg, sizeof(msg), false, ev);
 	why = WG_DROP_COUNT;
 out:
@@ -233,6 +253,10 @@ static enum wg_drop on_initiation(struct exchange *x, const uint8_t *pkt, struct
 		traffic_on_other_received(peer->traffic, ev->now_us);
 		*from = peer;
 		why = respond(x, peer, &opened, ev);
+		break;
+	case -EALREADY:
+		answer_again(x, peer, ev);
+		why = WG_DROP_REPLAY;
 		break;
 	case -ESTALE:
 		why = WG_DROP_REPLAY;

@@ -194,8 +194,10 @@ int noise_accept_initiation(const struct noise_identity *id, struct noise_peer *
 		rc = open_and_mix(id, &s, key, msg + NOISE_INITIATION_LEN - SEALED_STAMP_LEN,
 				  TAI64N_LEN, stamp);
 	}
-	if (rc == 0 && memcmp(stamp, peer->last_stamp, sizeof(stamp)) <= 0)
-		rc = -ESTALE;
+	int age = rc == 0 ? memcmp(stamp, peer->last_stamp, sizeof(stamp)) : 1;
+
+	if (rc == 0 && age <= 0)
+		rc = age == 0 ? -EALREADY : -ESTALE;
 	else if (rc == 0 && is_flood(peer, now_us))
 		rc = -EAGAIN;
 	if (rc == 0) {

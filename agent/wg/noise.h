@@ -90,8 +90,8 @@ MUST_CHECK int noise_open_initiation(const struct noise_identity *id,
 				     const uint8_t msg[static NOISE_INITIATION_LEN],
 				     struct noise_opened *out);
 
-/* Proves that peer sent it, and remembers its stamp. -EBADMSG: forged. -ESTALE: not newer than the
- * last. -EAGAIN: too soon after the last. */
+/* Proves that peer sent it, and remembers its stamp. -EBADMSG: forged. -EALREADY: the last one once
+ * more. -ESTALE: older than the last. -EAGAIN: too soon after the last. */
 MUST_CHECK int noise_accept_initiation(const struct noise_identity *id, struct noise_peer *peer,
 				       const uint8_t msg[static NOISE_INITIATION_LEN],
 				       struct noise_opened *opened, uint64_t now_us);

@@ -20,6 +20,12 @@ struct wg_peer {
 	struct noise_peer noise;
 	struct noise_initiation initiation;
 	struct cookie_maker cookie;
+	struct answer { /* to the last initiation we took; all zero: none */
+		uint32_t local_index;
+		uint8_t bytes[NOISE_RESPONSE_LEN];
+		uint64_t sent_us;
+		unsigned repeats;
+	} answer;
 	struct rotation keypairs;
 	struct timers timers;
 	struct traffic *traffic; /* the caller's, shared with its lane */

@@ -442,6 +442,67 @@ TEST(replayed_initiation_is_refused_at_once_and_later)
 	world_free(w);
 }
 
+TEST(initiation_that_comes_again_before_the_first_packet_is_answered_with_the_same_bytes)
+{
+	struct world *w = world_new_joined(7, NULL);
+
+	ask_for_handshake(w, 0);
+	struct packet copy = w->flight[0];
+
+	w->is_cut[0] = true; /* the answer is lost */
+	run_for(w, 100 * MS);
+	CHECK(w->node[0].current == NULL);
+	w->is_cut[0] = false;
+	deliver(w, copy);
+	CHECK_INT(w->node[1].last_drop, WG_DROP_REPLAY);
+	CHECK_INT(w->node[1].responses, 2);
+	run_for(w, 100 * MS);
+	CHECK(w->node[0].current != NULL && w->node[1].current != NULL);
+	CHECK_INT(w->node[0].initiations, 1);
+
+	run_for(w, 100 * MS);
+	deliver(w, copy); /* the first packet has come: nobody needs it any more */
+	CHECK_INT(w->node[1].responses, 2);
+	world_free(w);
+}
+
+TEST(answer_is_repeated_four_times_at_most_and_never_within_20_ms)
+{
+	struct world *w = world_new_joined(7, NULL);
+
+	ask_for_handshake(w, 0);
+	struct packet copy = w->flight[0];
+
+	w->is_cut[0] = true;
+	run_for(w, 100 * MS);
+	for (unsigned i = 1; i <= 20; i++) {
+		deliver(w, copy);
+		CHECK_INT(w->node[1].responses, 1 + (i + 1) / 2 > 5 ? 5 : 1 + (i + 1) / 2);
+		w->now_us += 10 * MS;
+	}
+	world_free(w);
+}
+
+TEST(keepalive_sealed_for_another_way_confirms_too)
+{
+	struct world *w = world_new_joined(7, NULL);
+	uint8_t pkt[TRANSPORT_OVERHEAD];
+
+	CHECK_INT(wg_device_seal_keepalive(w->node[0].dev, w->node[0].peer, w->now_us, pkt),
+		  -ENOKEY);
+	ask_for_handshake(w, 0);
+	run_for(w, w->delay_us + 1); /* it is there */
+	w->is_cut[1] = true;	     /* and the packet that confirms is lost */
+	run_for(w, 100 * MS);
+	CHECK(w->node[0].current != NULL && w->node[1].current == NULL);
+	w->is_cut[1] = false;
+	CHECK_INT(wg_device_seal_keepalive(w->node[0].dev, w->node[0].peer, w->now_us, pkt), 0);
+	put_on_wire(w, 1, pkt, sizeof(pkt));
+	run_for(w, 100 * MS);
+	CHECK(w->node[1].current != NULL);
+	world_free(w);
+}
+
 TEST(initiations_closer_than_20_ms_are_a_flood)
 {
 	struct world *w = world_new_joined(8, NULL);
