@@ -105,6 +105,30 @@ static void on_report(struct peer *peer, const struct disco_report *report, uint
 	observer_on_report(&peer->observer, report->serial, report->data_heard, now_us);
 }
 
+static uint32_t data_sent(const struct peer *peer)
+{
+	struct engine_peer_stats stats;
+
+	engine_peer_stats(peer->engine, &stats);
+	return (uint32_t)(stats.way[WAY_DIRECT].data_sent + stats.way[WAY_RELAY].data_sent);
+}
+
+/* What the peer reports of our data, by this way; pong is NULL where it asks itself. */
+static void note_heard_data(struct peer *peer, const struct disco_report *said,
+			    const struct way *from, const struct path_pong *pong, uint64_t now_us)
+{
+	struct unheard_report report = {
+		.kind = from->kind,
+		.heard = said->data_heard[peer_disco_way(from)],
+		.sent = data_sent(peer),
+		.is_proof = pong && peer_is_in_use(peer, &pong->way),
+		.rtt_us = pong ? pong->rtt_us : 0,
+	};
+
+	if (unheard_on_report(&peer->unheard, &report, now_us))
+		engine_peer_start_handshake(peer->engine, true);
+}
+
 static void on_ping(struct peer *peer, const struct disco_ping *ping, const struct way *from,
 		    uint64_t now_us, struct path_actions *actions)
 {
@@ -119,6 +143,8 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 	if (from->kind == WAY_RELAY) /* where a relay brings its packets, it takes ours */
 		peer_repeat_initiation(peer, from);
 	hurry_handshake(peer, relay_rtt_us, now_us);
+	if (ping->has_report)
+		note_heard_data(peer, &ping->report, from, NULL, now_us);
 	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
 			  actions);
 }
@@ -137,6 +163,8 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 	peer_repeat_initiation(peer, &proved.way);
 	hurry_handshake(peer, proved.rtt_us, now_us);
 	confirm_again(peer, &proved.way, proved.rtt_us, now_us);
+	if (pong->has_report)
+		note_heard_data(peer, &pong->report, from, &proved, now_us);
 	if (peer_is_in_use(peer, &proved.way))
 		observer_on_pong(&peer->observer, &proved);
 	peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);
@@ -262,5 +290,6 @@ void peer_on_handshake_done(struct peer *peer, uint64_t now_us)
 	peer->n_confirmed = 0;
 	peer->initiation.len = 0;
 	peer->n_hurried = 0;
+	unheard_on_keys(&peer->unheard, data_sent(peer), now_us);
 	observer_on_proof(&peer->observer, now_us);
 }

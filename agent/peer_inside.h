@@ -10,6 +10,7 @@
 
 #include "agent/observer.h"
 #include "agent/peer.h"
+#include "agent/unheard.h"
 
 enum { PEER_HANDSHAKE_WAYS_MAX = 8, PEER_INITIATION_MAX = 148 };
 
@@ -36,6 +37,7 @@ struct peer {
 	unsigned n_hurried;   /* initiations sent before WireGuard's retry was due */
 	uint64_t shook_us;    /* our initiation was answered; 0: or the peer was heard since */
 	unsigned n_confirmed; /* since then, beyond the first */
+	struct unheard unheard;
 };
 
 /* ---- peer_act.c ---- */
