@@ -45,6 +45,9 @@ static void on_save_failed(void *arg, const char *path, int err)
 
 void node_save_identity(struct node *node)
 {
+	/* What is written here stands behind a next key that is on its way, and would bring back
+	 * the old one once that has been told. */
+	node_keys_drop(node);
 	node_warn_state(node, state_save_identity(&node->state, &node->id));
 }
 
