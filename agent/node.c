@@ -18,6 +18,7 @@ enum { SERIALS_RESERVED = 1 << 20 };
 
 static const uint64_t late_from_us = 50 * US_PER_MS;
 static const uint64_t asleep_from_us = 2 * US_PER_S;
+static const uint64_t reserve_retry_us = 5 * US_PER_S;
 
 /* ---- small services ---- */
 
@@ -39,8 +40,16 @@ static void on_save_failed(void *arg, const char *path, int err)
 {
 	struct node *node = arg;
 
+	char reserve[STATE_PATH_LEN];
+
 	state_explain_write(&node->state, path, err);
 	node_warn_state(node, err);
+	state_path(&node->state, "reserve.json", reserve);
+	if (strcmp(path, reserve) != 0)
+		return;
+	/* What is used beyond it would be used again after a crash, and be refused for a replay. */
+	node->reserve_save_us = clock_now_us() + reserve_retry_us;
+	node_arm(node);
 }
 
 void node_save_identity(struct node *node)
@@ -89,6 +98,7 @@ static uint64_t next_deadline_us(const struct node *node)
 		next_us = sooner(next_us, node->flows_due_us);
 		next_us = sooner(next_us, node->map_save_us);
 		next_us = sooner(next_us, node->warm_save_us);
+		next_us = sooner(next_us, node->reserve_save_us);
 		next_us = sooner(next_us, node->keys_due_us);
 		for (size_t i = 0; i < node->n_peers; i++)
 			if (node->peers[i].peer)
@@ -169,6 +179,10 @@ static void on_saves_due(struct node *node, uint64_t now_us)
 	if (now_us >= node->warm_save_us) {
 		node->warm_save_us = US_NEVER;
 		node_save_warm(node);
+	}
+	if (now_us >= node->reserve_save_us) {
+		node->reserve_save_us = US_NEVER;
+		node_warn_state(node, state_save_reserve(&node->state, &node->reserve));
 	}
 	if (now_us >= node->flows_due_us) {
 		uint64_t changes = filter_changes(node->filter);

@@ -109,7 +109,7 @@ struct node {
 	size_t n_peers, cap_peers;
 	struct key_map by_disco, by_node; /* struct peer */
 	struct peer_env env;
-	uint64_t map_save_us, warm_save_us;
+	uint64_t map_save_us, warm_save_us, reserve_save_us;
 
 	/* Our disco keys. */
 	struct disco_keys disco_keys;

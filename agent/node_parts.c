@@ -275,7 +275,7 @@ int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN])
 
 	node->on = true;
 	node->refused = false;
-	node->map_save_us = node->warm_save_us = US_NEVER;
+	node->map_save_us = node->warm_save_us = node->reserve_save_us = US_NEVER;
 	node->keys_due_us = now_us;
 	node->link_error[0] = '\0';
 	node->link_since_unix_us = 0;
