@@ -408,6 +408,11 @@ static void do_what(struct relay_link *link, enum relay_session_do what, const s
 		end(link, "the connection is stuck");
 }
 
+void relay_link_hurry(struct relay_link *link, uint64_t now_us)
+{
+	relay_session_hurry(&link->session, randombytes_random(), now_us);
+}
+
 uint64_t relay_link_deadline_us(const struct relay_link *link)
 {
 	return link->session.deadline_us;

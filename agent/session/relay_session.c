@@ -252,6 +252,14 @@ enum relay_session_do relay_session_check(struct relay_session *s, uint64_t now_
 	return RELAY_DO_NOTHING;
 }
 
+void relay_session_hurry(struct relay_session *s, uint32_t random, uint64_t now_us)
+{
+	if (s->state != RELAY_DOWN)
+		return;
+	s->retry_us = sooner(s->retry_us, now_us + part_of(first_wait_us, random));
+	rearm(s, now_us);
+}
+
 /* ---- login ---- */
 
 static int write_login(struct relay_session *s, const struct secret_key *secret,

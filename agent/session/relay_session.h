@@ -125,4 +125,8 @@ void relay_session_on_closed(struct relay_session *s, const char *reason, uint32
 enum relay_session_do relay_session_check(struct relay_session *s, uint64_t now_us,
 					  struct writer *out);
 
+/* Another relay, which stood, ends or is about to: a wait that is left is cut to a moment, so that
+ * one that has come back meanwhile takes over. random: 32 random bits. */
+void relay_session_hurry(struct relay_session *s, uint32_t random, uint64_t now_us);
+
 #endif

@@ -25,6 +25,7 @@ struct relay_worker {
 	struct derp_map *map;
 	struct relay_link *links[LINKS_MAX];
 	bool untold[LINKS_MAX]; /* its status did not fit into the ring */
+	bool stood[LINKS_MAX];	/* it was up, and did not drain */
 	size_t n_links;
 	uint32_t held[RELAY_HOLD_MAX];
 	size_t n_held;
@@ -38,6 +39,21 @@ static bool tell_status(struct relay_worker *w, const struct relay_link *link)
 
 	relay_link_status(link, &news.status);
 	return ring_push(w->cfg.news, &news, sizeof(news), NULL, 0) == 0;
+}
+
+/* What went by it is to go by another: one that waits to be dialled may be there again. */
+static void hurry_others(struct relay_worker *w, size_t i, uint64_t now_us)
+{
+	struct relay_status status;
+
+	relay_link_status(w->links[i], &status);
+	bool stands = status.up && !status.drains;
+	bool has_ended = w->stood[i] && !stands;
+
+	w->stood[i] = stands;
+	for (size_t other = 0; has_ended && other < w->n_links; other++)
+		if (other != i)
+			relay_link_hurry(w->links[other], now_us);
 }
 
 /* The earliest deadline of all; statuses that main could not take are told again soon. */
@@ -59,11 +75,15 @@ static void arm(struct relay_worker *w, uint64_t now_us)
 static void on_status(void *arg, struct relay_link *link)
 {
 	struct relay_worker *w = arg;
+	uint64_t now_us = clock_now_us();
 
-	for (size_t i = 0; i < w->n_links; i++)
-		if (w->links[i] == link)
-			w->untold[i] = !tell_status(w, link);
-	arm(w, clock_now_us()); /* a session that ended is due again soon */
+	for (size_t i = 0; i < w->n_links; i++) {
+		if (w->links[i] != link)
+			continue;
+		w->untold[i] = !tell_status(w, link);
+		hurry_others(w, i, now_us);
+	}
+	arm(w, now_us); /* a session that ended is due again soon */
 }
 
 /* Message types 1 to 4, three zero bytes behind (WireGuard paper, section 5.4). */
@@ -137,7 +157,7 @@ static struct relay_link *open_link(struct relay_worker *w, uint32_t region)
 	if (link || !r || w->n_links == LINKS_MAX)
 		return link;
 	link = relay_link_new(&w->env, r);
-	w->untold[w->n_links] = false;
+	w->untold[w->n_links] = w->stood[w->n_links] = false;
 	w->links[w->n_links++] = link;
 	return link;
 }
@@ -148,6 +168,7 @@ static void close_link(struct relay_worker *w, size_t i)
 	w->n_links--;
 	w->links[i] = w->links[w->n_links];
 	w->untold[i] = w->untold[w->n_links];
+	w->stood[i] = w->stood[w->n_links];
 }
 
 static bool is_held(const struct relay_worker *w, uint32_t region)

@@ -383,6 +383,25 @@ TEST(after_a_change_of_the_network_acknowledgements_are_no_proof)
 	CHECK(due(&t, t0 + 1399 * MS, t0 + 1400 * MS) == RELAY_DO_CLOSE);
 }
 
+TEST(a_wait_is_cut_where_another_relay_ends)
+{
+	struct test t = up(t0);
+
+	for (unsigned i = 0; i < 8; i++) { /* refused again and again */
+		relay_session_on_closed(&t.s, "x", UINT32_MAX, t0);
+		t.s.state = RELAY_DIALLING;
+	}
+	relay_session_on_closed(&t.s, "x", UINT32_MAX, t0);
+	CHECK(t.s.deadline_us > t0 + 9 * S);
+	relay_session_hurry(&t.s, UINT32_MAX / 2, t0 + S);
+	CHECK(due(&t, 0, t0 + 1049 * MS) == RELAY_DO_NOTHING);
+	CHECK(due(&t, 0, t0 + 1051 * MS) == RELAY_DO_DIAL);
+	uint64_t deadline_us = t.s.deadline_us;
+
+	relay_session_hurry(&t.s, 0, t0 + 2 * S); /* on its way already */
+	CHECK(t.s.deadline_us == deadline_us && t.s.state == RELAY_DIALLING);
+}
+
 TEST(a_changed_network_makes_it_prove_itself_or_dial_now)
 {
 	struct test t = up(t0);
