@@ -41,20 +41,6 @@ static uint32_t sent_until(const struct traffic_marks *m, uint64_t until_us, uin
 	return best_us != 0 ? best : oldest;
 }
 
-static uint32_t number_until(const struct path_peer *p, int slot, uint64_t until_us)
-{
-	uint32_t number = 0;
-
-	for (size_t i = 0; i < PROBES_OPEN_MAX; i++) {
-		const struct probe *probe = &p->probes.ring[i];
-
-		if (probe->sent_us != 0 && probe->slot == slot && probe->sent_us <= until_us &&
-		    probe->number > number)
-			number = probe->number;
-	}
-	return number;
-}
-
 /* Serials rise by this way, and with them the numbers of one process: a number that does not is of
  * a process that began anew. To go on telling it the old one's would say that it is not heard. */
 static void note_numbers(struct path *path, uint32_t number)
@@ -86,7 +72,7 @@ bool path_report_accept(struct path_peer *p, int slot, const struct path_report 
 	uint32_t data_sent = p->traffic.kind[path->way.kind].data_sent;
 	const struct liveness_sent sent = {
 		.number = path->number,
-		.number_before = number_until(p, slot, before_us),
+		.number_before = probe_number_until(&p->probes, slot, before_us),
 		.data = data_sent,
 		.data_before = sent_until(&p->marks[path->way.kind], before_us, data_sent),
 		.counts_tell = now_us >= p->alone_us,

@@ -39,6 +39,9 @@ bool probe_is_open(const struct probe *p);
 unsigned probe_first_open(struct probe_table *t);
 /* The probe of that number on that way, answered or not; NULL where it is too long ago. */
 const struct probe *probe_find_number(const struct probe_table *t, int slot, uint32_t number);
+/* The number of the last one sent on that way by until_us; 0 where it is too long ago. Numbers of a
+ * way rise. */
+uint32_t probe_number_until(const struct probe_table *t, int slot, uint64_t until_us);
 /* The slot means another way from now on. */
 void probe_forget_slot(struct probe_table *t, int slot);
 

@@ -65,6 +65,26 @@ TEST(tells_the_oldest_that_waits_for_its_answer)
 	CHECK_INT(probe_first_open(&t), 6);
 }
 
+TEST(tells_what_was_sent_by_a_way_until_then)
+{
+	struct probe_table t = {0};
+
+	CHECK_INT(probe_number_until(&t, 1, 1000), 0);
+	for (uint32_t i = 1; i <= PROBES_OPEN_MAX + 10; i++) {
+		uint8_t txid[PROBE_TXID_LEN] = {(uint8_t)i, (uint8_t)(i >> 8)};
+		probe_open(&t, txid, (int)(i % 2), i, 10 * i);
+	}
+	CHECK_INT(probe_number_until(&t, 1, 999), 99);
+	CHECK_INT(probe_number_until(&t, 0, 999), 98);
+	CHECK_INT(probe_number_until(&t, 0, 980), 98);
+	CHECK_INT(probe_number_until(&t, 0, 979), 96);
+	CHECK_INT(probe_number_until(&t, 1, 100), 0); /* 9 gave way */
+	CHECK_INT(probe_find_number(&t, 1, 99)->sent_us, 990);
+	CHECK(probe_find_number(&t, 1, 9) == NULL);
+	probe_forget_slot(&t, 1);
+	CHECK_INT(probe_number_until(&t, 1, 999), 0);
+}
+
 TEST(an_id_is_new_again_after_ten_seconds)
 {
 	struct probe_seen s = {0};
