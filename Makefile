@@ -179,7 +179,8 @@ $(foreach f,$(FUZZERS),$(eval $(call replay_rule,$(f))))
 SIM_ROOMS := agent derp-relay coordinator
 SIM_PARTS := $(call objects,tests/sim) \
 	$(foreach r,$(sort $(SIM_ROOMS) $(foreach r,$(SIM_ROOMS),$(DEPS_$(r)))),$(call archive,$(r)))
-# Calls that are met on their way from one module to another: node_tap, coverage_tap, curve_tap.
+# Calls that are met on their way from one module to another: node_tap, coverage_tap, and of
+# libsodium, curve_tap, seal_tap.
 SIM_WATCHED := $(patsubst __wrap_%,%,$(sort $(shell grep -oh '__wrap_[a-z_]*' $(wildcard tests/sim/*_tap.h))))
 SIM_LDFLAGS := $(LDFLAGS) $(SIM_WATCHED:%=-Wl,--wrap=%)
 SIM_LIBS := $(filter-out -levent% -lcares -lssl -lnl%,$(LIBS))

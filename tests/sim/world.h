@@ -132,6 +132,7 @@ enum world_part {
 	WORLD_WATCHES,
 	WORLD_DAY,
 	WORLD_CURVE,
+	WORLD_SEALS,
 	WORLD_PARTS
 };
 
