@@ -79,6 +79,8 @@ struct realm {
 	struct gateway *gateway; /* out of it; NULL: the internet */
 	struct table addresses;	 /* -> struct attachment */
 	struct table pairs;	 /* two addresses -> struct link, owned */
+	struct ip_addr last_ip;	 /* what realm_find was asked for last, and said */
+	const struct attachment *last;
 	struct realm *next;
 };
 
@@ -113,7 +115,7 @@ struct internet { /* the world's part WORLD_INTERNET */
 
 struct internet *internet_of_world(void);
 void internet_show_taps(const struct transit *p, struct host *sender, bool is_sealed);
-const struct attachment *realm_find(const struct realm *r, const struct ip_addr *ip);
+const struct attachment *realm_find(struct realm *r, const struct ip_addr *ip);
 /* What another attachment has already is left alone. */
 void realm_add_address(struct realm *r, const struct ip_addr *ip, const struct attachment *at);
 void realm_remove_address(struct realm *r, const struct ip_addr *ip, const struct attachment *at);

@@ -66,12 +66,16 @@ const char *realm_name(const struct realm *r)
 	return r->name;
 }
 
-const struct attachment *realm_find(const struct realm *r, const struct ip_addr *ip)
+/* A packet asks for its goal several times in a row. */
+const struct attachment *realm_find(struct realm *r, const struct ip_addr *ip)
 {
+	if (r->last && ip_equal(&r->last_ip, ip))
+		return r->last;
 	struct table_key key = table_key_of_ip(ip);
 	const struct table_entry *e = table_find(&r->addresses, &key);
-
-	return e ? e->value.ptr : NULL;
+	r->last_ip = *ip;
+	r->last = e ? e->value.ptr : NULL;
+	return r->last;
 }
 
 void realm_add_address(struct realm *r, const struct ip_addr *ip, const struct attachment *at)
@@ -99,6 +103,7 @@ void realm_remove_address(struct realm *r, const struct ip_addr *ip, const struc
 	if (realm_find(r, ip) != at)
 		return;
 	table_remove(&r->addresses, &key);
+	r->last = NULL;
 	if (!ip_is_v4(ip) && r->gateway)
 		realm_remove_address(r->gateway->outer_realm, ip, &r->gateway->outside);
 }
