@@ -101,6 +101,7 @@ struct node {
 	uint64_t link_since_unix_us;
 	char link_error[CONTROL_TEXT_LEN + 64]; /* empty: none */
 	bool refused;
+	bool is_removed; /* from the mesh, as the coordinator says: relays would refuse us too */
 
 	/* The map. */
 	struct state_map map; /* as the coordinator gave it, full */

@@ -162,6 +162,7 @@ static void on_welcome(struct node *node, const struct control_welcome *w)
 	node->id.mesh_v4 = w->mesh_v4;
 	node->id.mesh_v6 = w->mesh_v6;
 	sodium_memzero(node->token, sizeof(node->token));
+	node->is_removed = false;
 	if (is_news) {
 		node_save_identity(node);
 		if (node_configure_tun(node, error) != 0)
@@ -267,12 +268,14 @@ static void on_refused(void *arg, const struct control_error *error)
 	node->link_up = false;
 	snprintf(node->link_error, sizeof(node->link_error), "%s", error->text);
 	node_commands_on_refused(node, error->text);
-	if (error->code == CONTROL_REMOVED) { /* nobody in the mesh knows us any more */
+	node->is_removed = error->code == CONTROL_REMOVED;
+	if (node->is_removed) { /* nobody in the mesh knows us any more */
 		node->map.map.number = 0;
 		while (node->n_peers > 0)
 			node_drop_entry(node, node->peers[0].id);
 		node->map.map.n_peers = 0;
 		node_publish_rules(node);
+		node_relays_hold(node);
 	}
 	node_arm(node);
 }

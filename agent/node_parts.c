@@ -274,7 +274,7 @@ int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN])
 	uint64_t now_us = clock_now_us();
 
 	node->on = true;
-	node->refused = false;
+	node->refused = node->is_removed = false;
 	node->map_save_us = node->warm_save_us = node->reserve_save_us = US_NEVER;
 	node->keys_due_us = now_us;
 	node->link_error[0] = '\0';

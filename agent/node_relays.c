@@ -181,8 +181,24 @@ static void hold_one(uint32_t *list, size_t *n, uint32_t region)
 		list[(*n)++] = region;
 }
 
+static void list_wanted(const struct node *node, uint32_t list[static NODE_HELD_MAX], size_t *n)
+{
+	hold_one(list, n, node->home.home);
+	hold_one(list, n, node->home.second);
+	for (size_t i = 0; i < node->home.n && *n < FIRST_REGIONS && node->home.home == 0; i++)
+		if (node->home.regions[i].may_be_home)
+			hold_one(list, n, node->home.regions[i].region);
+	for (size_t i = 0; i < node->n_peers; i++) {
+		const struct peer *peer = node->peers[i].peer;
+
+		if (peer && peer_info(peer)->online)
+			hold_one(list, n, peer_info(peer)->home_region);
+	}
+}
+
 /* Our home, the one beside it, and where our peers are at home, so that a first packet to any of
- * them needs no dialling. Before any latency is known, the map's first few. */
+ * them needs no dialling. Before any latency is known, the map's first few. None for who was
+ * removed: each would refuse it, again and again. */
 void node_relays_hold(struct node *node)
 {
 	uint32_t list[NODE_HELD_MAX];
@@ -190,17 +206,8 @@ void node_relays_hold(struct node *node)
 
 	if (!node->relay_map || !node->relay_thread)
 		return;
-	hold_one(list, &n, node->home.home);
-	hold_one(list, &n, node->home.second);
-	for (size_t i = 0; i < node->home.n && n < FIRST_REGIONS && node->home.home == 0; i++)
-		if (node->home.regions[i].may_be_home)
-			hold_one(list, &n, node->home.regions[i].region);
-	for (size_t i = 0; i < node->n_peers; i++) {
-		const struct peer *peer = node->peers[i].peer;
-
-		if (peer && peer_info(peer)->online)
-			hold_one(list, &n, peer_info(peer)->home_region);
-	}
+	if (!node->is_removed)
+		list_wanted(node, list, &n);
 	relay_thread_hold(node->relay_thread, list, n);
 }
 
