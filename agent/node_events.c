@@ -54,6 +54,7 @@ static void on_handshake_done(void *arg, void *user, uint64_t lane_us)
 	(void)lane_us;
 	peer_on_handshake_done(user, clock_now_us());
 	log_debug("wg", log_event("handshake"), log_str("peer", peer_full_name(user)));
+	node_plan_warm_save(arg);
 	node_commands_on_change(arg);
 	node_arm(arg);
 }
@@ -115,8 +116,7 @@ static void on_moved(void *arg, struct peer *peer, const struct path_choice *cho
 		 log_str("from", from), log_str("to", to), log_str("code", choice->why_code),
 		 log_str("why", choice->why));
 	struct node *node = arg;
-	if (node->warm_save_us == US_NEVER)
-		node->warm_save_us = clock_now_us() + US_PER_S;
+	node_plan_warm_save(node);
 	node_commands_on_change(node);
 }
 

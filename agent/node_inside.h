@@ -200,7 +200,9 @@ void node_drop_map(struct node *node);
 void node_apply_map(struct node *node, uint64_t now_us);
 void node_save_map(struct node *node);
 void node_save_warm(struct node *node);
-/* Handshakes at once with those that were active when the last process ended. */
+/* Soon, and each 30 s from then on while anybody is to be remembered. */
+void node_plan_warm_save(struct node *node);
+/* Handshakes at once with those that may believe in keys of the last process. */
 void node_warm_start(struct node *node, uint64_t now_us);
 
 /* ---- node_peers.c ---- */

@@ -9,10 +9,11 @@
 
 #include "common/clock.h"
 
-enum { MAP_WARN_AFTER_S = 3 * 24 * 3600, WARM_FOR_S = 120 };
+/* A peer believes for so long in the keys that it had with us: WireGuard's REJECT_AFTER_TIME. */
+enum { MAP_WARN_AFTER_S = 3 * 24 * 3600, WARM_FOR_S = 180 };
 
 static const uint64_t map_save_after_us = 200 * US_PER_MS;
-static const uint64_t warm_every_us = 30 * US_PER_S;
+static const uint64_t warm_after_us = 1 * US_PER_S, warm_every_us = 30 * US_PER_S;
 
 static uint64_t unix_s(void)
 {
@@ -189,10 +190,13 @@ void node_save_warm(struct node *node)
 	for (size_t i = 0; i < node->n_peers && n < STATE_WARM_MAX; i++) {
 		struct peer *peer = node->peers[i].peer;
 
-		if (!peer || !peer_is_active(peer, now_us))
+		uint64_t talked_unix_s = peer ? peer_talked_unix_s(peer, now_us) : 0;
+
+		if (talked_unix_s == 0 || talked_unix_s + WARM_FOR_S < unix_s())
 			continue;
 		const struct way *way = &path_peer_choice(peer_path(peer))->first;
-		list[n] = (struct state_warm){.id = node->peers[i].id, .active_unix_s = unix_s()};
+		list[n] = (struct state_warm){.id = node->peers[i].id,
+					      .active_unix_s = talked_unix_s};
 		if (way->kind == WAY_DIRECT)
 			list[n].endpoint = way->addr;
 		n++;
@@ -200,6 +204,12 @@ void node_save_warm(struct node *node)
 	node_warn_state(node, state_save_warm(&node->state, list, n));
 	if (n > 0)
 		node->warm_save_us = now_us + warm_every_us;
+}
+
+void node_plan_warm_save(struct node *node)
+{
+	if (node->warm_save_us == US_NEVER)
+		node->warm_save_us = clock_now_us() + warm_after_us;
 }
 
 void node_warm_start(struct node *node, uint64_t now_us)

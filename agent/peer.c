@@ -232,6 +232,27 @@ bool peer_is_active(const struct peer *peer, uint64_t now_us)
 	return path_peer_is_active(&peer->path, now_us);
 }
 
+uint64_t peer_talked_unix_s(const struct peer *peer, uint64_t now_us)
+{
+	struct engine_peer_stats stats;
+	uint64_t data_us = 0, unix_us = clock_unix_us();
+
+	engine_peer_stats(peer->engine, &stats);
+	for (int kind = WAY_NONE; kind <= WAY_RELAY; kind++) {
+		const struct engine_way_stats *way = &stats.way[kind];
+
+		if (way->last_data_sent_us > data_us)
+			data_us = way->last_data_sent_us;
+		if (way->last_data_received_us > data_us)
+			data_us = way->last_data_received_us;
+	}
+	bool is_dated = data_us != 0 && now_us >= data_us && unix_us > now_us - data_us;
+	uint64_t data_unix_us = is_dated ? unix_us - (now_us - data_us) : 0;
+	uint64_t shook_unix_us = stats.last_handshake_unix_us;
+
+	return (data_unix_us > shook_unix_us ? data_unix_us : shook_unix_us) / US_PER_S;
+}
+
 /* ---- other events ---- */
 
 void peer_on_deadline(struct peer *peer, uint64_t now_us)

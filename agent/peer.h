@@ -66,6 +66,8 @@ const char *peer_full_name(const struct peer *peer);
 struct engine_peer *peer_engine(const struct peer *peer);
 const struct path_peer *peer_path(const struct peer *peer);
 bool peer_is_active(const struct peer *peer, uint64_t now_us);
+/* Wall time of the last inner data or handshake in the life of this process; 0: none. */
+uint64_t peer_talked_unix_s(const struct peer *peer, uint64_t now_us);
 
 /* ---- events ---- */
 

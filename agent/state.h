@@ -66,7 +66,7 @@ struct state_map {
 struct state_warm {
 	uint32_t id;
 	struct endpoint endpoint; /* none: it was on a relay */
-	uint64_t active_unix_s;
+	uint64_t active_unix_s;	  /* last data or handshake */
 };
 
 struct saver;

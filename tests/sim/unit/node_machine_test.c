@@ -314,6 +314,20 @@ TEST(a_lost_packet_of_the_first_handshake_costs_no_five_seconds)
 	end(&m);
 }
 
+TEST(who_restarts_after_a_pause_is_heard_from_the_first_keystroke)
+{
+	struct mesh m;
+
+	begin(&m, 9);
+	type_for_ms(&m, 1000);
+	run_ms(&m, 60000);
+	node_machine_crash(m.nodes[1]);
+	start_node(&m, 1);
+	run_ms(&m, 5000);
+	CHECK_INT(type_for_ms(&m, 1000), 10);
+	end(&m);
+}
+
 TEST(a_sleeping_node_hears_nothing_and_wakes_to_what_it_had)
 {
 	struct mesh m;
