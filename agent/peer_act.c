@@ -180,20 +180,24 @@ static void note_cause(struct peer *peer, const struct path_choice *choice)
 		observer_on_cause(&peer->observer, code, clock_now_us());
 }
 
-void peer_send_initiation(struct peer *peer)
+void peer_send_initiation_by(struct peer *peer, const struct way *way)
 {
 	struct initiation *last = &peer->initiation;
-	struct way ways[PEER_HANDSHAKE_WAYS_MAX];
 
-	if (last->len == 0)
+	if (last->len == 0 || last->n_ways == PEER_HANDSHAKE_WAYS_MAX ||
+	    way_among(last->ways, last->n_ways, way))
 		return;
+	last->ways[last->n_ways++] = *way;
+	(void)peer_send_by(peer, way, last->bytes, last->len);
+}
+
+void peer_send_initiation(struct peer *peer)
+{
+	struct way ways[PEER_HANDSHAKE_WAYS_MAX];
 	size_t n = path_peer_handshake_ways(&peer->path, ways, PEER_HANDSHAKE_WAYS_MAX);
-	for (size_t i = 0; i < n && last->n_ways < PEER_HANDSHAKE_WAYS_MAX; i++) {
-		if (way_among(last->ways, last->n_ways, &ways[i]))
-			continue;
-		last->ways[last->n_ways++] = ways[i];
-		(void)peer_send_by(peer, &ways[i], last->bytes, last->len);
-	}
+
+	for (size_t i = 0; i < n; i++)
+		peer_send_initiation_by(peer, &ways[i]);
 }
 
 void peer_repeat_initiation(struct peer *peer, const struct way *way)

@@ -17,6 +17,8 @@ static const uint64_t both_began_us = 5 * US_PER_S;
 static const uint64_t answer_us = 250 * US_PER_MS;
 /* The same for what the peer sends once we have confirmed a keypair, beyond one round trip. */
 static const uint64_t confirm_us = 50 * US_PER_MS;
+/* What a confirmation may take. Where it is lost, packets go with the keys there are. */
+static const uint64_t confirmed_us = 500 * US_PER_MS;
 enum { HURRIES_MAX = 4, CONFIRMS_MAX = 5 };
 /* By a relay whose round trip we have not measured. */
 static const uint64_t relay_rtt_us = 100 * US_PER_MS;
@@ -129,6 +131,15 @@ static void note_heard_data(struct peer *peer, const struct disco_report *said,
 		engine_peer_start_handshake(peer->engine, true);
 }
 
+static bool is_answered(const struct path_actions *actions, const struct way *from)
+{
+	for (size_t i = 0; i < actions->n; i++)
+		if (actions->list[i].kind == PATH_SEND_PONG &&
+		    way_equal(&actions->list[i].way, from))
+			return true;
+	return false;
+}
+
 static void on_ping(struct peer *peer, const struct disco_ping *ping, const struct way *from,
 		    uint64_t now_us, struct path_actions *actions)
 {
@@ -136,8 +147,6 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 
 	if (ping->has_report)
 		on_report(peer, &ping->report, now_us);
-	if (believes_in_lost_keys(peer, ping))
-		engine_peer_start_handshake(peer->engine, false);
 	/* It asks, and we may have nothing to send. */
 	confirm_again(peer, from, relay_rtt_us, now_us);
 	if (from->kind == WAY_RELAY) /* where a relay brings its packets, it takes ours */
@@ -147,6 +156,11 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 		note_heard_data(peer, &ping->report, from, NULL, now_us);
 	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
 			  actions);
+	if (!believes_in_lost_keys(peer, ping))
+		return;
+	engine_peer_start_handshake(peer->engine, false);
+	if (is_answered(actions, from)) /* where a pong may go, before the way is proved */
+		peer_send_initiation_by(peer, from);
 }
 
 static void on_pong(struct peer *peer, const struct disco_pong *pong, const struct way *from,
@@ -237,17 +251,24 @@ static void on_heard(struct peer *peer, const struct way *from, uint64_t now_us)
 	peer_carry_out(peer, &actions, now_us);
 }
 
-static bool has_lost_its_keys(const struct peer *peer, uint64_t now_us)
+/* The peer shakes hands, although the keys that we share are neither new nor due. */
+static bool shakes_early(const struct peer *peer)
 {
-	uint64_t heard_us = path_peer_proof(&peer->path).heard_us, unix_us = clock_unix_us();
+	uint64_t unix_us = clock_unix_us();
 	struct engine_peer_stats stats;
 
 	engine_peer_stats(peer->engine, &stats);
 	uint64_t shook_unix_us = stats.last_handshake_unix_us;
 	uint64_t age_us =
 		shook_unix_us != 0 && unix_us > shook_unix_us ? unix_us - shook_unix_us : 0;
-	return age_us > both_began_us && age_us < renewal_us && heard_us != 0 &&
-	       now_us - heard_us < no_answer_us;
+	return age_us > both_began_us && age_us < renewal_us;
+}
+
+static bool has_lost_its_keys(const struct peer *peer, uint64_t now_us)
+{
+	uint64_t heard_us = path_peer_proof(&peer->path).heard_us;
+
+	return shakes_early(peer) && heard_us != 0 && now_us - heard_us < no_answer_us;
 }
 
 static void on_answer_send(struct peer *peer, const uint8_t *packet, size_t len,
@@ -263,6 +284,9 @@ static void on_answer_send(struct peer *peer, const uint8_t *packet, size_t len,
 				   len); /* the handshake's own timer retries */
 	if (has_lost_its_keys(peer, now_us))
 		observer_on_cause(&peer->observer, CODE_PEER_RESTARTED, now_us);
+	/* What is sealed with keys that it lost is lost too: it waits for the peer to confirm. */
+	if (shakes_early(peer))
+		engine_peer_hold(peer->engine, now_us + confirmed_us);
 	on_heard(peer, reply_to, now_us);
 }
 

@@ -53,6 +53,7 @@ void peer_tell(struct peer *peer, struct event *event);
 /* A way appeared: an initiation that is not answered yet goes by it too, the same bytes, so that an
  * answer under way stays good; a copy that the peer has had already it takes for a replay. */
 void peer_send_initiation(struct peer *peer);
+void peer_send_initiation_by(struct peer *peer, const struct way *way);
 /* The peer was just heard by a way. What went by it before that may have come to a relay that the
  * peer had yet to reach: it goes once more, and nobody waits for WireGuard's 5 s. */
 void peer_repeat_initiation(struct peer *peer, const struct way *way);

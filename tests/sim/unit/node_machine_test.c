@@ -328,6 +328,28 @@ TEST(who_restarts_after_a_pause_is_heard_from_the_first_keystroke)
 	end(&m);
 }
 
+/* Its memory of who it talked with included. 100 ms of round trip: the first of them finds out,
+ * the second waits for new keys. */
+TEST(keys_lost_with_the_power_cost_one_keystroke)
+{
+	static const struct link_quality slow = {.delay_us = 45000};
+	struct mesh m;
+
+	begin(&m, 10);
+	struct link *link = nic_link(host_nic(node_machine_host(m.nodes[1]), 0));
+
+	link_set_quality(link, LINK_UP, &slow);
+	link_set_quality(link, LINK_DOWN, &slow);
+	type_for_ms(&m, 500);
+	run_ms(&m, 60000);
+	node_machine_power_cut(m.nodes[1]);
+	run_ms(&m, 10000);
+	start_node(&m, 1);
+	run_ms(&m, 5000);
+	CHECK_INT(type_for_ms(&m, 1000), 9);
+	end(&m);
+}
+
 TEST(a_sleeping_node_hears_nothing_and_wakes_to_what_it_had)
 {
 	struct mesh m;
