@@ -4,6 +4,7 @@
 
 #include "common/clock.h"
 
+static const uint64_t warm_us = 180 * US_PER_S;
 static const uint64_t idle_ask_us = 25 * US_PER_S, redial_us = 65 * US_PER_S;
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
@@ -331,6 +332,30 @@ bool expect_is_calm(const struct expect *e, uint64_t since_us, uint64_t until_us
 		    e->edges[i].at_us + e->edges[i].allow_us >= since_us)
 			return false;
 	return !expect_is_apart(e, since_us, until_us);
+}
+
+/* Nobody looks for another direct way while nobody talks; but a process that starts shakes hands by
+ * the last one with whom its predecessor had keys, of three minutes at most. A power cut takes what
+ * it knows of that. */
+static bool ends_way(const struct day_event *event, uint64_t talked_us)
+{
+	if (event->word == DAY_WORSE || event->word == DAY_LOSSY || is_relay_event(event))
+		return false;
+	bool is_warm = event->at_us + event->for_us <= talked_us + warm_us;
+
+	return !is_warm || (event->word != DAY_RESTART && event->word != DAY_CRASH);
+}
+
+bool expect_keeps_way(const struct expect *e, uint64_t talked_us, uint64_t until_us)
+{
+	for (size_t i = 0; i < e->n_edges; i++) {
+		const struct expect_edge *edge = &e->edges[i];
+
+		if (edge->at_us <= until_us && edge->at_us + edge->allow_us >= talked_us &&
+		    ends_way(edge->event, talked_us))
+			return false;
+	}
+	return talked_us > 0;
 }
 
 bool expect_is_apart(const struct expect *e, uint64_t since_us, uint64_t until_us)

@@ -79,6 +79,8 @@ static void on_delivered(void *arg, unsigned at_node, const struct traffic_packe
 	if (packet->kind == TRAFFIC_ECHO && p->echo[packet->flow].expect) {
 		watch_echo_on_echo(&p->echo[packet->flow], now_us, verdict_of(p));
 		watch_gap_on_echo(&p->gap[packet->flow], now_us);
+		p->talked_us[packet->from][packet->to] = now_us;
+		p->talked_us[packet->to][packet->from] = now_us;
 	}
 	play_check(p);
 }
@@ -161,7 +163,8 @@ void play_watch_typing(struct play *p, unsigned flow, const struct day_event *e)
 {
 	watch_echo_on_begin(&p->echo[flow], play_expect(p, e->who, e->whom),
 			    p->day->nodes[e->who].name, p->day->nodes[e->whom].name,
-			    (uint64_t)e->amount * US_PER_MS, play_now_us(p));
+			    (uint64_t)e->amount * US_PER_MS, p->talked_us[e->who][e->whom],
+			    play_now_us(p));
 	watch_gap_on_begin(&p->gap[flow], play_expect(p, e->who, e->whom),
 			   p->day->nodes[e->who].name, p->day->nodes[e->whom].name,
 			   (uint64_t)e->amount * US_PER_MS, play_now_us(p));

@@ -6,9 +6,10 @@
 static const uint64_t first_us = 160 * US_PER_MS, calm_us = 45ull * US_PER_S;
 
 void watch_echo_on_begin(struct watch_echo *w, const struct expect *expect, const char *from,
-			 const char *to, uint64_t interval_us, uint64_t now_us)
+			 const char *to, uint64_t interval_us, uint64_t talked_us, uint64_t now_us)
 {
 	*w = (struct watch_echo){.expect = expect,
+				 .talked_us = talked_us,
 				 .interval_us = interval_us,
 				 .last_us = now_us,
 				 .from = from,
@@ -36,13 +37,15 @@ static void check(struct watch_echo *w, uint64_t now_us, struct verdict *v)
 			     (double)w->last_us / US_PER_S, (double)allowed_us / US_PER_S);
 }
 
-/* Whoever idles holds his way: the first keystroke after a calm time takes it at once. */
+/* Whoever idles holds his way: the first keystroke after a calm time takes it at once. Those who
+ * never had one, or lost it while they idled, begin by a relay. */
 static void check_first(const struct watch_echo *w, uint64_t now_us, struct verdict *v)
 {
 	const struct expect *e = w->expect;
 	uint64_t waited_us = now_us - w->last_us;
 	uint64_t since_us = w->last_us > calm_us ? w->last_us - calm_us : 0;
-	uint64_t allowed_us = 2 * e->direct_us + first_us;
+	bool keeps_way = expect_keeps_way(e, w->talked_us, now_us);
+	uint64_t allowed_us = 2 * (keeps_way ? e->direct_us : e->relay_us) + first_us;
 
 	if (e->loss_us == 0 && e->can_be_direct && waited_us > allowed_us &&
 	    expect_is_calm(e, since_us, now_us))

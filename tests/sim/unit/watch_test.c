@@ -40,7 +40,7 @@ TEST(an_echo_may_be_late_by_what_the_schedule_excuses_and_no_more)
 	struct verdict v = {0};
 
 	expect_init(&e, &d, 0, 1);
-	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 20 * S, 100 * S);
 	watch_echo_on_echo(&w, 100 * S + 40 * MS, &v);
 	watch_echo_on_echo(&w, 100 * S + 500 * MS, &v);
 	CHECK(!v.failed);
@@ -58,13 +58,41 @@ TEST(the_first_echo_after_a_calm_time_comes_at_once)
 
 	expect_init(&e, &d, 0, 1);
 	uint64_t allowed_us = 2 * e.direct_us + 160 * MS;
-	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 20 * S, 100 * S);
 	watch_echo_on_echo(&w, 100 * S + allowed_us, &v);
 	CHECK(!v.failed);
-	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 20 * S, 100 * S);
 	watch_echo_on_echo(&w, 100 * S + allowed_us + 1, &v);
 	CHECK(v.failed);
 	CHECK_STR(v.invariant, "first");
+}
+
+static bool is_late(const struct expect *e, uint64_t talked_us, uint64_t waited_us)
+{
+	struct watch_echo w;
+	struct verdict v = {0};
+
+	watch_echo_on_begin(&w, e, "a", "b", 100 * MS, talked_us, 300 * S);
+	watch_echo_on_echo(&w, 300 * S + waited_us, &v);
+	return v.failed;
+}
+
+TEST(who_lost_the_way_while_idle_begins_by_a_relay)
+{
+	struct day d = two_owners();
+	struct expect e;
+
+	day_add(&d, &(struct day_event){.at_us = 100 * S, .word = DAY_MOVE, .who = 1});
+	day_add(&d, &(struct day_event){.at_us = 200 * S, .word = DAY_RESTART, .who = 1});
+	expect_init(&e, &d, 0, 1);
+	uint64_t direct_us = 2 * e.direct_us + 161 * MS, relay_us = 2 * e.relay_us + 161 * MS;
+	CHECK(is_late(&e, 150 * S, direct_us)); /* a restart within three minutes costs nothing */
+	CHECK(!is_late(&e, 10 * S, direct_us) && is_late(&e, 10 * S, relay_us));
+	CHECK(!is_late(&e, 0, direct_us) && is_late(&e, 0, relay_us));
+	d.n_events = 4;
+	day_add(&d, &(struct day_event){.at_us = 200 * S, .word = DAY_RESTART, .who = 1});
+	expect_init(&e, &d, 0, 1);
+	CHECK(is_late(&e, 21 * S, direct_us) && !is_late(&e, 19 * S, direct_us));
 }
 
 TEST(no_echo_at_all_is_found_at_the_end)
@@ -75,7 +103,7 @@ TEST(no_echo_at_all_is_found_at_the_end)
 	struct verdict v = {0};
 
 	expect_init(&e, &d, 0, 1);
-	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	watch_echo_on_begin(&w, &e, "a", "b", 100 * MS, 20 * S, 100 * S);
 	watch_echo_on_end(&w, 110 * S, &v);
 	CHECK(v.failed && w.expect == NULL);
 }
