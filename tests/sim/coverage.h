@@ -13,13 +13,24 @@
 #include <stdio.h>
 
 enum coverage_machine {
-	COVERAGE_NODE,	  /* node.h */
-	COVERAGE_PATH,	  /* path_peer.h, liveness.h */
-	COVERAGE_CHOICE,  /* path_peer.h */
-	COVERAGE_CONTROL, /* control_session.h */
-	COVERAGE_RELAY,	  /* relay_session.h */
-	COVERAGE_GAP,	  /* gap.h */
-	COVERAGE_KEYS,	  /* wg: keypairs and handshake of a peer */
+	COVERAGE_NODE,	       /* node.h */
+	COVERAGE_PATH,	       /* path_peer.h, liveness.h */
+	COVERAGE_CHOICE,       /* path_peer.h */
+	COVERAGE_CONTROL,      /* control_session.h */
+	COVERAGE_RELAY,	       /* relay_session.h */
+	COVERAGE_GAP,	       /* gap.h */
+	COVERAGE_KEYS,	       /* rotation.h: the place of a keypair */
+	COVERAGE_INDEX,	       /* index_table.h */
+	COVERAGE_TIMERS,       /* timers.h: what came due */
+	COVERAGE_FLOW,	       /* flow_table.h */
+	COVERAGE_DISCO_KEYS,   /* disco_keys.h */
+	COVERAGE_DISCO_BOX,    /* disco_box.h */
+	COVERAGE_TRUST,	       /* trust.h */
+	COVERAGE_STUN,	       /* stun_client.h */
+	COVERAGE_CLIENT,       /* client_conn.h */
+	COVERAGE_ADMISSION,    /* admission.h */
+	COVERAGE_NODE_SESSION, /* node_session.h */
+	COVERAGE_TOKEN,	       /* token.h */
 	COVERAGE_MACHINES
 };
 
@@ -31,6 +42,8 @@ struct coverage {
 };
 
 void coverage_note(struct coverage *c, enum coverage_machine machine, unsigned from, unsigned to);
+/* Where a world runs that is asked for it, and the state is another. */
+void coverage_note_here(enum coverage_machine machine, unsigned from, unsigned to);
 void coverage_add(struct coverage *to, const struct coverage *from);
 /* A line for each state, and one that names those never entered. Returns how many those are. */
 size_t coverage_print(const struct coverage *c, FILE *f);

@@ -1,16 +1,6 @@
 #include "tests/sim/coverage_tap.h"
 
 #include "tests/sim/coverage.h"
-#include "tests/sim/world.h"
-
-static void note(enum coverage_machine machine, unsigned from, unsigned to)
-{
-	struct world *world = world_running();
-	struct coverage *c = world ? world_part(world, WORLD_WATCHES) : NULL;
-
-	if (c && from != to)
-		coverage_note(c, machine, from, to);
-}
 
 /* ---- the session to the coordinator ---- */
 
@@ -20,7 +10,7 @@ enum control_session_do __wrap_control_session_on_deadline(struct control_sessio
 	enum control_session_state from = s->state;
 	enum control_session_do next = __real_control_session_on_deadline(s, random, now_us);
 
-	note(COVERAGE_CONTROL, from, s->state);
+	coverage_note_here(COVERAGE_CONTROL, from, s->state);
 	return next;
 }
 
@@ -29,7 +19,7 @@ void __wrap_control_session_on_connected(struct control_session *s, uint64_t now
 	enum control_session_state from = s->state;
 
 	__real_control_session_on_connected(s, now_us);
-	note(COVERAGE_CONTROL, from, s->state);
+	coverage_note_here(COVERAGE_CONTROL, from, s->state);
 }
 
 int __wrap_control_session_on_upgraded(struct control_session *s, const char *nonce_hex,
@@ -38,7 +28,7 @@ int __wrap_control_session_on_upgraded(struct control_session *s, const char *no
 	enum control_session_state from = s->state;
 	int err = __real_control_session_on_upgraded(s, nonce_hex, nonce, now_us);
 
-	note(COVERAGE_CONTROL, from, s->state);
+	coverage_note_here(COVERAGE_CONTROL, from, s->state);
 	return err;
 }
 
@@ -49,7 +39,7 @@ enum control_session_do __wrap_control_session_on_message(struct control_session
 	enum control_session_state from = s->state;
 	enum control_session_do next = __real_control_session_on_message(s, m, random, now_us);
 
-	note(COVERAGE_CONTROL, from, s->state);
+	coverage_note_here(COVERAGE_CONTROL, from, s->state);
 	return next;
 }
 
@@ -59,7 +49,7 @@ void __wrap_control_session_on_closed(struct control_session *s, const char *rea
 	enum control_session_state from = s->state;
 
 	__real_control_session_on_closed(s, reason, random, now_us);
-	note(COVERAGE_CONTROL, from, s->state);
+	coverage_note_here(COVERAGE_CONTROL, from, s->state);
 }
 
 void __wrap_control_session_retry(struct control_session *s, uint64_t now_us)
@@ -67,7 +57,7 @@ void __wrap_control_session_retry(struct control_session *s, uint64_t now_us)
 	enum control_session_state from = s->state;
 
 	__real_control_session_retry(s, now_us);
-	note(COVERAGE_CONTROL, from, s->state);
+	coverage_note_here(COVERAGE_CONTROL, from, s->state);
 }
 
 /* ---- the session to a relay ---- */
@@ -78,7 +68,7 @@ enum relay_session_do __wrap_relay_session_on_deadline(struct relay_session *s, 
 	enum relay_session_state from = s->state;
 	enum relay_session_do next = __real_relay_session_on_deadline(s, acked_us, now_us, out);
 
-	note(COVERAGE_RELAY, from, s->state);
+	coverage_note_here(COVERAGE_RELAY, from, s->state);
 	return next;
 }
 
@@ -92,7 +82,7 @@ int __wrap_relay_session_on_connected(struct relay_session *s, const char *host,
 	int err = __real_relay_session_on_connected(s, host, ideal_node, derp_key, secret, nonce,
 						    now_us, out);
 
-	note(COVERAGE_RELAY, from, s->state);
+	coverage_note_here(COVERAGE_RELAY, from, s->state);
 	return err;
 }
 
@@ -102,7 +92,7 @@ int __wrap_relay_session_on_answer(struct relay_session *s, const struct http_he
 	enum relay_session_state from = s->state;
 	int err = __real_relay_session_on_answer(s, head, now_us);
 
-	note(COVERAGE_RELAY, from, s->state);
+	coverage_note_here(COVERAGE_RELAY, from, s->state);
 	return err;
 }
 
@@ -114,7 +104,7 @@ int __wrap_relay_session_on_frame(struct relay_session *s, const struct derp_raw
 	enum relay_session_state from = s->state;
 	int err = __real_relay_session_on_frame(s, frame, secret, nonce, now_us, out, event);
 
-	note(COVERAGE_RELAY, from, s->state);
+	coverage_note_here(COVERAGE_RELAY, from, s->state);
 	return err;
 }
 
@@ -124,7 +114,7 @@ void __wrap_relay_session_on_closed(struct relay_session *s, const char *reason,
 	enum relay_session_state from = s->state;
 
 	__real_relay_session_on_closed(s, reason, random, now_us);
-	note(COVERAGE_RELAY, from, s->state);
+	coverage_note_here(COVERAGE_RELAY, from, s->state);
 }
 
 /* ---- one way to a peer ---- */
@@ -134,7 +124,7 @@ void __wrap_liveness_on_proof(struct liveness *l, uint64_t sent_us, uint64_t now
 	enum path_state from = l->state;
 
 	__real_liveness_on_proof(l, sent_us, now_us);
-	note(COVERAGE_PATH, from, l->state);
+	coverage_note_here(COVERAGE_PATH, from, l->state);
 }
 
 void __wrap_liveness_on_doubt(struct liveness *l, uint64_t now_us)
@@ -142,7 +132,7 @@ void __wrap_liveness_on_doubt(struct liveness *l, uint64_t now_us)
 	enum path_state from = l->state;
 
 	__real_liveness_on_doubt(l, now_us);
-	note(COVERAGE_PATH, from, l->state);
+	coverage_note_here(COVERAGE_PATH, from, l->state);
 }
 
 void __wrap_liveness_on_loss(struct liveness *l, uint64_t now_us)
@@ -150,7 +140,7 @@ void __wrap_liveness_on_loss(struct liveness *l, uint64_t now_us)
 	enum path_state from = l->state;
 
 	__real_liveness_on_loss(l, now_us);
-	note(COVERAGE_PATH, from, l->state);
+	coverage_note_here(COVERAGE_PATH, from, l->state);
 }
 
 void __wrap_liveness_reset(struct liveness *l, uint64_t now_us)
@@ -158,7 +148,7 @@ void __wrap_liveness_reset(struct liveness *l, uint64_t now_us)
 	enum path_state from = l->state;
 
 	__real_liveness_reset(l, now_us);
-	note(COVERAGE_PATH, from, l->state);
+	coverage_note_here(COVERAGE_PATH, from, l->state);
 }
 
 bool __wrap_liveness_on_deadline(struct liveness *l, uint64_t now_us)
@@ -166,7 +156,7 @@ bool __wrap_liveness_on_deadline(struct liveness *l, uint64_t now_us)
 	enum path_state from = l->state;
 	bool changed = __real_liveness_on_deadline(l, now_us);
 
-	note(COVERAGE_PATH, from, l->state);
+	coverage_note_here(COVERAGE_PATH, from, l->state);
 	return changed;
 }
 
@@ -178,6 +168,6 @@ bool __wrap_gap_step(struct gap *g, const struct gap_view *view, uint64_t now_us
 	bool was_open = g->open;
 	bool has_event = __real_gap_step(g, view, now_us, unix_us, out);
 
-	note(COVERAGE_GAP, was_open, g->open);
+	coverage_note_here(COVERAGE_GAP, was_open, g->open);
 	return has_event;
 }

@@ -85,6 +85,7 @@ struct day_event {
 struct day {
 	uint64_t seed;		       /* of the dice that its links, NATs and keys throw */
 	unsigned delay_ms[DAY_RELAYS]; /* of the relays, one way */
+	unsigned is_plain[DAY_RELAYS]; /* the relay knows no fast start */
 	unsigned coordinator_delay_ms;
 	struct day_node nodes[DAY_NODES];
 	struct day_event events[DAY_EVENTS_MAX]; /* in the order of their times */

@@ -98,6 +98,9 @@ void day_print(const struct day *d, FILE *f)
 		d->end_us / US_PER_S, d->end_us % US_PER_S / US_PER_MS);
 	fprintf(f, "servers coordinator %u relay1 %u relay2 %u\n", d->coordinator_delay_ms,
 		d->delay_ms[0], d->delay_ms[1]);
+	for (unsigned i = 0; i < DAY_RELAYS; i++)
+		if (d->is_plain[i])
+			fprintf(f, "plain relay%u\n", i + 1);
 	for (unsigned i = 0; i < DAY_NODES; i++) {
 		const struct day_node *n = &d->nodes[i];
 
@@ -269,6 +272,8 @@ static void parse_line(struct day *d, struct line *l, unsigned *n_nodes)
 		d->end_us = next_time(l);
 	else if (strcmp(word, "servers") == 0)
 		parse_servers(d, l);
+	else if (strcmp(word, "plain") == 0)
+		d->is_plain[next_relay(l)] = 1;
 	else if (strcmp(word, "node") == 0)
 		parse_node(d, l, n_nodes);
 	else if (strcmp(word, "home") == 0)

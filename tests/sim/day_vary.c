@@ -4,7 +4,7 @@
 #include "tests/sim/day.h"
 #include "tests/sim/random.h"
 
-enum purpose { VARY_POWER = 1 };
+enum purpose { VARY_POWER = 1, VARY_RELAYS };
 
 /* A node at work changes its disk some times a second, an end and a start some dozen times. */
 enum { WRITES_AT_WORK = 6, WRITES_OF_RESTART = 40 };
@@ -61,7 +61,17 @@ static void vary_power(struct day *d)
 	}
 }
 
+/* A relay of another make, which first says who it is. */
+static void vary_relays(struct day *d)
+{
+	struct random dice = dice_for(d, VARY_RELAYS);
+
+	if (random_below(&dice, 100) < 15)
+		d->is_plain[random_below(&dice, DAY_RELAYS)] = 1;
+}
+
 void day_vary(struct day *d)
 {
+	vary_relays(d);
 	vary_power(d);
 }

@@ -14,7 +14,8 @@ enum host_part {
 	HOST_SIGNALS,
 	HOST_LOCAL,
 	HOST_SAVER,
-	HOST_WARREND, /* its node_machine */
+	HOST_PLAIN_RELAY, /* set: kernel_tls_withhold_derp_key */
+	HOST_WARREND,	  /* its node_machine */
 	HOST_PARTS
 };
 

@@ -8,7 +8,10 @@
 #include <sodium.h>
 
 #include "common/statefile.h"
+#include "tests/sim/host_part.h"
+#include "tests/sim/kernel_tls.h"
 #include "tests/sim/kernel_tls_inside.h"
+#include "tests/sim/world.h"
 
 static struct tls_context *context_new(void)
 {
@@ -120,6 +123,8 @@ int tls_context_add_derp_key(struct tls_context *ctx, const struct public_key *d
 {
 	(void)unix_s;
 	(void)random;
+	if (host_part(world_here(), HOST_PLAIN_RELAY))
+		return 0;
 	ctx->has_derp_key = true;
 	ctx->derp_key = *derp_key;
 	return 0;
@@ -135,6 +140,11 @@ int tls_self_signed_ensure(const char *cert_file, const char *key_file, const ch
 		snprintf(error, TLS_ERROR_LEN, "cannot make certificate %.128s: %s", cert_file,
 			 strerror(-err));
 	return err;
+}
+
+void kernel_tls_withhold_derp_key(struct host *relay, bool is_withheld)
+{
+	host_set_part(relay, HOST_PLAIN_RELAY, is_withheld ? relay : NULL, NULL);
 }
 
 /* ---- the server's flight ---- */

@@ -11,6 +11,7 @@
 #include "derp-relay/relay_server.h"
 #include "derp-relay/relay_settings.h"
 #include "tests/sim/host.h"
+#include "tests/sim/kernel_tls.h"
 #include "tests/sim/sudden_end.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/world.h"
@@ -87,6 +88,7 @@ struct relay_machine *relay_machine_new(struct world *world,
 	if (!m)
 		abort();
 	m->host = config->host;
+	kernel_tls_withhold_derp_key(m->host, config->is_plain);
 	m->settings = (struct relay_settings){.listen = ":443",
 					      .http = "off",
 					      .stun = config->stun_off ? "off" : ":3478",

@@ -31,6 +31,7 @@ struct relay_machine_config {
 	const char *region_code; /* "eu"; borrowed */
 	bool stun_off;		 /* without STUN beside it */
 	bool fail_open;		 /* --admit-fail-open */
+	bool is_plain;		 /* of another make: it knows no fast start */
 	uint64_t rate_bytes;	 /* --rate-bytes; 0: no limit */
 };
 

@@ -109,8 +109,20 @@ static void shrink_network(struct search *s, unsigned node, bool is_away)
 	}
 }
 
+static void shrink_relays(struct search *s)
+{
+	for (unsigned i = 0; i < DAY_RELAYS; i++) {
+		struct day smaller = *s->day;
+
+		smaller.is_plain[i] = 0;
+		if (s->day->is_plain[i])
+			attempt(s, &smaller);
+	}
+}
+
 static void shrink_features(struct search *s)
 {
+	shrink_relays(s);
 	for (unsigned i = 0; i < DAY_NODES; i++) {
 		shrink_network(s, i, false);
 		shrink_network(s, i, true);

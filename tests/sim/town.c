@@ -155,7 +155,8 @@ static int start_relay(struct town *t, unsigned i, char error[static TOWN_ERROR_
 		t->world, &(struct relay_machine_config){.host = t->relay_hosts[i],
 							 .hostname = relay_names[i],
 							 .region_id = i + 1,
-							 .region_code = relay_codes[i]});
+							 .region_code = relay_codes[i],
+							 .is_plain = t->day->is_plain[i] != 0});
 	int err = relay_machine_start(t->relays[i], error);
 
 	return err ? err : coordinator_machine_add_relay(t->coordinator, t->relays[i], error);

@@ -83,7 +83,7 @@ static void write_transport(struct writer *w, bool is_tcp, const struct traffic_
 	if (is_tcp) {
 		write_u32be(w, p->seq * 64 + 1);
 		write_u32be(w, p->seq * 64 + 1);
-		write_u16be(w, 0x5018); /* five words; ACK, PSH */
+		write_u16be(w, p->is_last ? 0x5019 : 0x5018); /* five words; ACK, PSH, FIN */
 		write_u16be(w, 512);
 		write_u32be(w, 0);
 	} else {
@@ -99,7 +99,7 @@ static void write_payload(struct writer *w, const uint8_t *marker, const struct 
 	write_u8(w, (uint8_t)p->kind);
 	write_u8(w, (uint8_t)p->from);
 	write_u8(w, (uint8_t)p->to);
-	write_u8(w, 0);
+	write_u8(w, p->is_last);
 	write_u16be(w, (uint16_t)p->flow);
 	write_u32be(w, p->seq);
 	write_u64be(w, p->sent_us);
@@ -139,7 +139,7 @@ static bool read_packet(const struct traffic *t, const uint8_t *packet, size_t l
 	out->kind = (enum traffic_kind)read_u8(&r);
 	out->from = read_u8(&r);
 	out->to = read_u8(&r);
-	read_u8(&r);
+	out->is_last = read_u8(&r) != 0;
 	out->flow = read_u16be(&r);
 	out->seq = read_u32be(&r);
 	out->sent_us = read_u64be(&r);
@@ -159,6 +159,7 @@ static void on_due(void *arg)
 		return;
 	}
 	f->next.sent_us = now_us;
+	f->next.is_last = now_us + f->interval_us >= f->until_us;
 	int err = send_packet(t, f, &f->next);
 
 	t->ops->on_sent(t->arg, &f->next, err);

@@ -4,7 +4,7 @@
  *
  * Every packet carries a marker that appears nowhere else, and says who sent it to whom, when and
  * as which: so that watches need no more than to look. Keystrokes are UDP or TCP segments without
- * TCP's own repetition: what is lost stays lost.
+ * TCP's own repetition: what is lost stays lost. The last one and its echo carry FIN.
  */
 #ifndef WARREN_SIM_TRAFFIC_H
 #define WARREN_SIM_TRAFFIC_H
@@ -25,6 +25,7 @@ struct traffic_packet {
 	unsigned flow;	   /* index; an echo has its key's */
 	uint32_t seq;	   /* from 0; an echo has its key's */
 	uint64_t sent_us;  /* an echo has its key's */
+	bool is_last;	   /* of its flow: TCP says goodbye with it */
 };
 
 struct traffic_ops {
