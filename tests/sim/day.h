@@ -80,6 +80,7 @@ struct day_event {
 	unsigned who, whom;
 	enum day_way way;
 	unsigned amount;
+	unsigned is_v6; /* of traffic: its addresses */
 };
 
 struct day {

@@ -74,6 +74,8 @@ void day_print_event(const struct day *d, const struct day_event *e, FILE *f)
 		fprintf(f, " %u", e->amount);
 	if (has & DAY_HAS_FOR)
 		print_time("for", e->for_us, f);
+	if (e->is_v6)
+		fprintf(f, " v6");
 	fputc('\n', f);
 }
 
@@ -215,6 +217,10 @@ static void parse_event(struct day *d, struct line *l)
 	if (has & DAY_HAS_FOR) {
 		next_expected(l, "for");
 		e.for_us = next_time(l);
+	}
+	if (day_word_is_traffic(e.word) && l->at < l->n) {
+		next_expected(l, "v6");
+		e.is_v6 = 1;
 	}
 	if (!l->failed && !day_add(d, &e))
 		l->failed = true;

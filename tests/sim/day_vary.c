@@ -4,7 +4,7 @@
 #include "tests/sim/day.h"
 #include "tests/sim/random.h"
 
-enum purpose { VARY_POWER = 1, VARY_RELAYS };
+enum purpose { VARY_POWER = 1, VARY_RELAYS, VARY_FAMILIES };
 
 /* A node at work changes its disk some times a second, an end and a start some dozen times. */
 enum { WRITES_AT_WORK = 6, WRITES_OF_RESTART = 40 };
@@ -70,8 +70,19 @@ static void vary_relays(struct day *d)
 		d->is_plain[random_below(&dice, DAY_RELAYS)] = 1;
 }
 
+/* The mesh has both families: a third of what applications do goes by IPv6. */
+static void vary_families(struct day *d)
+{
+	struct random dice = dice_for(d, VARY_FAMILIES);
+
+	for (size_t i = 0; i < d->n_events; i++)
+		if (day_word_is_traffic(d->events[i].word))
+			d->events[i].is_v6 = random_below(&dice, 3) == 0;
+}
+
 void day_vary(struct day *d)
 {
+	vary_families(d);
 	vary_relays(d);
 	vary_power(d);
 }

@@ -42,7 +42,8 @@ static void begin_traffic(struct play *p, const struct day_event *e)
 		len = BULK_PACKET_BYTES;
 		interval_us = BULK_PACKET_BYTES * US_PER_S / (e->amount ? e->amount : 1);
 	}
-	traffic_start(p->traffic, flow, kind, e->who, e->whom, interval_us, until_us, len);
+	traffic_start(p->traffic, flow, kind, e->who, e->whom, interval_us, until_us, len,
+		      e->is_v6 != 0);
 }
 
 /* ---- nodes ---- */

@@ -45,15 +45,16 @@ static int on_send(void *arg, unsigned node, const uint8_t *packet, size_t len)
 	return node_machine_send_inner(p->town.nodes[node].machine, packet, len);
 }
 
-static struct ip_addr on_address(void *arg, unsigned node)
+static struct ip_addr on_address(void *arg, unsigned node, bool is_v6)
 {
 	struct play *p = arg;
-	struct ip_addr ip = node_machine_v4(p->town.nodes[node].machine);
+	const struct node_machine *m = p->town.nodes[node].machine;
+	struct ip_addr ip = is_v6 ? node_machine_v6(m) : node_machine_v4(m);
 
 	/* A machine without power has no TUN; its peers go on typing to where it was. */
 	if (!ip_is_none(&ip))
 		watch_wire_on_address(&p->wire, node, &ip);
-	return p->wire.mesh[node];
+	return p->wire.mesh[is_v6][node];
 }
 
 static void on_sent(void *arg, const struct traffic_packet *packet, int err)

@@ -109,6 +109,19 @@ static void shrink_network(struct search *s, unsigned node, bool is_away)
 	}
 }
 
+static void shrink_families(struct search *s)
+{
+	struct day smaller = *s->day;
+	bool any = false;
+
+	for (size_t i = 0; i < smaller.n_events; i++) {
+		any |= smaller.events[i].is_v6 != 0;
+		smaller.events[i].is_v6 = 0;
+	}
+	if (any)
+		attempt(s, &smaller);
+}
+
 static void shrink_relays(struct search *s)
 {
 	for (unsigned i = 0; i < DAY_RELAYS; i++) {
@@ -122,6 +135,7 @@ static void shrink_relays(struct search *s)
 
 static void shrink_features(struct search *s)
 {
+	shrink_families(s);
 	shrink_relays(s);
 	for (unsigned i = 0; i < DAY_NODES; i++) {
 		shrink_network(s, i, false);

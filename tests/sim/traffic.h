@@ -32,7 +32,7 @@ struct traffic_ops {
 	/* An application sends an inner packet: into the TUN of node. -errno. */
 	int (*send)(void *arg, unsigned node, const uint8_t *packet, size_t len);
 	/* The mesh address of a node, none before it joined. */
-	struct ip_addr (*address)(void *arg, unsigned node);
+	struct ip_addr (*address)(void *arg, unsigned node, bool is_v6);
 	/* err: of the send, 0 or -errno. */
 	void (*on_sent)(void *arg, const struct traffic_packet *p, int err);
 	void (*on_delivered)(void *arg, unsigned at_node, const struct traffic_packet *p);
@@ -48,7 +48,7 @@ const uint8_t *traffic_marker(const struct traffic *t);
 /* Sends each interval_us until until_us. flow: a number below TRAFFIC_FLOWS_MAX, another for each.
  * len: of the payload, raised to what the marker and the rest need. */
 void traffic_start(struct traffic *t, unsigned flow, enum traffic_kind kind, unsigned from,
-		   unsigned to, uint64_t interval_us, uint64_t until_us, size_t len);
+		   unsigned to, uint64_t interval_us, uint64_t until_us, size_t len, bool is_v6);
 /* An inner packet came out of a TUN. False: it is none of ours. */
 bool traffic_on_inner(struct traffic *t, unsigned node, const uint8_t *packet, size_t len);
 

@@ -9,13 +9,15 @@ void watch_wire_init(struct watch_wire *w, const uint8_t *marker)
 
 void watch_wire_on_address(struct watch_wire *w, unsigned node, const struct ip_addr *mesh)
 {
-	w->mesh[node] = *mesh;
+	w->mesh[!ip_is_v4(mesh)][node] = *mesh;
 }
 
 static bool is_mesh(const struct watch_wire *w, const struct ip_addr *ip)
 {
+	const struct ip_addr *mesh = w->mesh[!ip_is_v4(ip)];
+
 	for (unsigned i = 0; i < DAY_NODES; i++)
-		if (!ip_is_none(&w->mesh[i]) && ip_equal(&w->mesh[i], ip))
+		if (!ip_is_none(&mesh[i]) && ip_equal(&mesh[i], ip))
 			return true;
 	return false;
 }

@@ -14,8 +14,8 @@
 #include "tests/sim/verdict.h"
 
 struct watch_wire {
-	const uint8_t *marker;		/* TRAFFIC_MARKER_LEN bytes; borrowed */
-	struct ip_addr mesh[DAY_NODES]; /* none: not known yet */
+	const uint8_t *marker;		   /* TRAFFIC_MARKER_LEN bytes; borrowed */
+	struct ip_addr mesh[2][DAY_NODES]; /* IPv4, IPv6; none: not known yet */
 	uint64_t packets;
 };
 

@@ -176,7 +176,8 @@ TEST(neither_words_nor_mesh_addresses_are_seen_on_the_wire)
 	struct endpoint outer = {.ip = ip_from_v4((const uint8_t[]){203, 0, 113, 1}), .port = 7};
 	struct endpoint inner = {.ip = ip_from_v4((const uint8_t[]){10, 9, 8, 7}), .port = 7};
 	struct watch_wire w;
-	struct verdict clean = {0}, mesh = {0}, words = {0};
+	struct endpoint inner6 = {.ip = {.b = {0xfd, 1, [15] = 9}}, .port = 7};
+	struct verdict clean = {0}, mesh = {0}, mesh6 = {0}, words = {0};
 
 	watch_wire_init(&w, marker);
 	watch_wire_on_packet(&w, "n", &outer, &inner, packet, sizeof(packet), S, &clean);
@@ -184,6 +185,9 @@ TEST(neither_words_nor_mesh_addresses_are_seen_on_the_wire)
 	watch_wire_on_address(&w, 2, &inner.ip);
 	watch_wire_on_packet(&w, "n", &outer, &inner, packet, sizeof(packet), S, &mesh);
 	CHECK_STR(mesh.invariant, "wire");
+	watch_wire_on_address(&w, 2, &inner6.ip);
+	watch_wire_on_packet(&w, "n", &inner6, &outer, packet, sizeof(packet), S, &mesh6);
+	CHECK_STR(mesh6.invariant, "wire");
 	memcpy(packet + 41, marker, TRAFFIC_MARKER_LEN);
 	watch_wire_on_packet(&w, "n", &outer, &outer, packet, sizeof(packet), S, &words);
 	CHECK_STR(words.invariant, "clear");
