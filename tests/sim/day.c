@@ -22,6 +22,7 @@ static const struct {
 	[DAY_POWER] = {"power", DAY_HAS_NODE | DAY_HAS_FOR},
 	[DAY_TORN] = {"torn", DAY_HAS_NODE | DAY_HAS_AMOUNT | DAY_HAS_FOR},
 	[DAY_REVOKE] = {"revoke", DAY_HAS_NODE},
+	[DAY_FORBID] = {"forbid", DAY_HAS_NODE | DAY_HAS_WHOM | DAY_HAS_AMOUNT | DAY_HAS_FOR},
 	[DAY_CLOCK] = {"clock", DAY_HAS_NODE | DAY_HAS_WAY | DAY_HAS_AMOUNT},
 	[DAY_FULL] = {"full", DAY_HAS_NODE | DAY_HAS_FOR},
 	[DAY_WORSE] = {"worse", DAY_HAS_NODE | DAY_HAS_AMOUNT | DAY_HAS_FOR},

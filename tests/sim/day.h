@@ -59,6 +59,7 @@ enum day_word {
 	DAY_POWER,    /* node: power gone; for */
 	DAY_TORN,     /* node: power gone amid its amount-th write from then on; for */
 	DAY_REVOKE,   /* node: removed by the admin */
+	DAY_FORBID,   /* node, whom: the first may not start to the second but port amount; for */
 	DAY_CLOCK,    /* node: its wall clock jumps; way: there forward, back backward; amount: s */
 	DAY_FULL,     /* node: its disk is full; for */
 	DAY_WORSE,    /* node: its link takes amount ms longer each way; for */

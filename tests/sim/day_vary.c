@@ -4,7 +4,7 @@
 #include "tests/sim/day.h"
 #include "tests/sim/random.h"
 
-enum purpose { VARY_POWER = 1, VARY_RELAYS, VARY_FAMILIES };
+enum purpose { VARY_POWER = 1, VARY_RELAYS, VARY_FAMILIES, VARY_POLICY };
 
 /* A node at work changes its disk some times a second, an end and a start some dozen times. */
 enum { WRITES_AT_WORK = 6, WRITES_OF_RESTART = 40 };
@@ -80,8 +80,64 @@ static void vary_families(struct day *d)
 			d->events[i].is_v6 = random_below(&dice, 3) == 0;
 }
 
+/* ---- a rule is taken away while somebody types ---- */
+
+static uint64_t end_of(const struct day_event *e)
+{
+	return e->at_us + e->for_us;
+}
+
+/* A time from which on nothing happens for for_us, and to which the coordinator has been there for
+ * longer than anybody waits to dial it again. 0: none. */
+static uint64_t find_quiet(const struct day *d, uint64_t for_us)
+{
+	const uint64_t settled_us = 12 * US_PER_S, redial_us = 70 * US_PER_S;
+	uint64_t free_us = 0;
+
+	for (size_t i = 0; i < d->n_events; i++) {
+		const struct day_event *e = &d->events[i];
+		uint64_t busy_us = end_of(e) + settled_us;
+
+		if (free_us != 0 && free_us + for_us < e->at_us)
+			return free_us;
+		if (day_word_is_coordinator(e->word))
+			busy_us = end_of(e) + redial_us;
+		if (busy_us > free_us)
+			free_us = busy_us;
+	}
+	return 0;
+}
+
+static void vary_policy(struct day *d)
+{
+	struct random dice = dice_for(d, VARY_POLICY);
+	uint64_t lead_us = random_between(&dice, 3000, 6000) * US_PER_MS;
+	uint64_t for_us = random_between(&dice, 2000, 12000) * US_PER_MS;
+	uint64_t typing_us = lead_us + for_us + 8 * US_PER_S;
+	unsigned who = 2 * (unsigned)random_below(&dice, 2);
+	uint64_t at_us = find_quiet(d, typing_us + 8 * US_PER_S);
+	struct day_event e = {.at_us = at_us,
+			      .for_us = typing_us,
+			      .word = DAY_TYPE,
+			      .who = who,
+			      .whom = who + 1,
+			      .amount = 10 * (unsigned)random_between(&dice, 10, 25)};
+
+	bool is_chosen = random_below(&dice, 100) < 40;
+
+	if (at_us == 0 || !is_chosen) /* most days keep their long silences */
+		return;
+	day_add(d, &e);
+	e.at_us += lead_us;
+	e.for_us = for_us;
+	e.word = DAY_FORBID;
+	e.amount = random_below(&dice, 2) ? 0 : 443;
+	day_add(d, &e);
+}
+
 void day_vary(struct day *d)
 {
+	vary_policy(d);
 	vary_families(d);
 	vary_relays(d);
 	vary_power(d);

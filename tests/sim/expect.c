@@ -154,6 +154,7 @@ static void on_node_event(struct expect *e, const struct day_event *event)
 	case DAY_CLOCK:
 	case DAY_FULL:
 	case DAY_REVOKE:
+	case DAY_FORBID:
 	case DAY_CUT:
 	case DAY_TYPE:
 	case DAY_BULK:
@@ -188,6 +189,14 @@ static void on_cut(struct expect *e, const struct day_event *event)
 {
 	add_edge(e, event, event->at_us, US_PER_S + 4 * e->direct_us + e->relay_us);
 	add_edge(e, event, event->at_us + event->for_us, e->stall_us);
+}
+
+static void on_pair_event(struct expect *e, const struct day_event *event)
+{
+	if (event->word == DAY_CUT)
+		on_cut(e, event);
+	else /* as strangers, and then as if the second had just joined */
+		add_absence(e, event, US_PER_S + 14 * e->server_us);
 }
 
 /* Until it joins for the first time, and from its removal until it joins again. */
@@ -290,10 +299,10 @@ void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 
 		if (day_word_is_traffic(event->word))
 			continue;
-		if (event->word == DAY_CUT) {
+		if (has & DAY_HAS_WHOM) {
 			if ((event->who == a && event->whom == b) ||
 			    (event->who == b && event->whom == a))
-				on_cut(e, event);
+				on_pair_event(e, event);
 		} else if (has & DAY_HAS_RELAY) {
 			on_relay_event(e, event);
 		} else if ((has & DAY_HAS_NODE) && (event->who == a || event->who == b)) {

@@ -149,6 +149,7 @@ static void start_coordinator(struct play *p, const struct day_event *e)
 	watch_delivery_on_outage(&p->delivery, play_now_us(p) + redial_us);
 	if (err)
 		fail(p, e, strerror(-err));
+	play_tell_policy(p);
 }
 
 /* ---- all of them ---- */
@@ -212,6 +213,9 @@ void play_begin_event(struct play *p, const struct day_event *e)
 	case DAY_REVOKE:
 		revoke(p, e);
 		break;
+	case DAY_FORBID:
+		play_forbid(p, e);
+		break;
 	case DAY_CLOCK:
 		step_clock(p, e);
 		break;
@@ -260,6 +264,9 @@ void play_end_event(struct play *p, const struct day_event *e)
 		break;
 	case DAY_DARK:
 		town_dark(&p->town, e->who, false);
+		break;
+	case DAY_FORBID:
+		play_allow(p, e);
 		break;
 	case DAY_SLEEP:
 		node_machine_wake(machine(p, e));

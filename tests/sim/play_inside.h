@@ -44,7 +44,9 @@ struct play {
 	struct watch_delivery delivery;
 	struct watch_wire wire;
 	unsigned node_state[DAY_NODES], choice_state[DAY_NODES][DAY_NODES]; /* for coverage */
-	unsigned n_open; /* events that have begun and not ended */
+	const struct day_event *forbidden[DAY_NODES]; /* what the admin forbids whom; NULL */
+	bool owes_policy; /* the coordinator was away when it should have heard of an end of it */
+	unsigned n_open;  /* events that have begun and not ended */
 };
 
 /* Since the day began. */
@@ -57,6 +59,13 @@ void play_check(struct play *p);
 
 void play_begin_event(struct play *p, const struct day_event *e);
 void play_end_event(struct play *p, const struct day_event *e);
+
+/* ---- play_policy.c ---- */
+
+void play_forbid(struct play *p, const struct day_event *e);
+void play_allow(struct play *p, const struct day_event *e);
+/* The coordinator is there again. */
+void play_tell_policy(struct play *p);
 
 /* ---- play_watch.c ---- */
 

@@ -269,8 +269,8 @@ static bool ends_process(const struct day_event *e)
 
 static bool makes_absent(const struct day_event *e)
 {
-	return ends_process(e) || e->word == DAY_SLEEP || e->word == DAY_REVOKE ||
-	       e->word == DAY_JOIN;
+	return ends_process(e) || e->word == DAY_SLEEP || e->word == DAY_FORBID ||
+	       e->word == DAY_REVOKE || e->word == DAY_JOIN;
 }
 
 void play_watch_begun(struct play *p, const struct day_event *e)

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "common/clock.h"
+
 void watch_delivery_init(struct watch_delivery *w, const struct day *day, uint64_t grace_us)
 {
 	*w = (struct watch_delivery){.day = day, .grace_us = grace_us};
@@ -24,6 +26,28 @@ void watch_delivery_on_join(struct watch_delivery *w, unsigned node)
 void watch_delivery_on_revoke(struct watch_delivery *w, unsigned node, uint64_t now_us)
 {
 	w->revoked_us[node] = now_us;
+}
+
+/* The news is on its way for half a round trip, sent again where it got lost; then live flows are
+ * cut within a second. What was let out before may be on the way for as long as a relay takes. */
+void watch_delivery_on_forbid(struct watch_delivery *w, unsigned from, unsigned to,
+			      const struct expect *expect, uint64_t now_us)
+{
+	w->forbidden_us[from][to] =
+		now_us + expect->server_us / 2 + expect->loss_us + US_PER_S + expect->relay_us / 2;
+}
+
+void watch_delivery_on_allow(struct watch_delivery *w, unsigned from, unsigned to)
+{
+	w->forbidden_us[from][to] = 0;
+}
+
+static bool is_forbidden(const struct watch_delivery *w, const struct traffic_packet *p,
+			 uint64_t now_us)
+{
+	uint64_t since_us = w->forbidden_us[p->from % DAY_NODES][p->to % DAY_NODES];
+
+	return since_us != 0 && now_us > since_us;
 }
 
 void watch_delivery_on_outage(struct watch_delivery *w, uint64_t since_us)
@@ -88,6 +112,9 @@ void watch_delivery_on_delivered(struct watch_delivery *w, unsigned at_node,
 			     nodes[at_node].name, from, to, is_echo(p) ? "echo" : "packet", p->seq);
 	if (p->kind == TRAFFIC_TRESPASS || !day_may(w->day, p->from, p->to))
 		verdict_fail(v, now_us, "policy", "%s let in what %s may not send", to, from);
+	if (is_forbidden(w, p, now_us))
+		verdict_fail(v, now_us, "policy", "%s and %s talk after it was forbidden", from,
+			     to);
 	if (is_revoked(w, p->from, now_us) || is_revoked(w, p->to, now_us))
 		verdict_fail(v, now_us, "policy", "%s and %s talk, one of them is removed", from,
 			     to);

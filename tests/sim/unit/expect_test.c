@@ -66,6 +66,20 @@ TEST(power_that_goes_amid_a_write_excuses_what_power_does)
 	CHECK(expect_pause_us(&e, 49 * S, 57 * S) == 6 * S + S + 8 * 60 * MS);
 }
 
+TEST(who_may_not_is_apart_and_back_as_if_the_other_had_joined)
+{
+	struct day d = quiet_day();
+	struct expect e, other;
+
+	day_add(&d, &(struct day_event){
+			    .at_us = 50 * S, .for_us = 5 * S, .word = DAY_FORBID, .whom = 1});
+	expect_init(&e, &d, 0, 1);
+	expect_init(&other, &d, 0, 3);
+	CHECK(expect_is_apart(&e, 51 * S, 52 * S) && !expect_is_apart(&e, 55 * S, 56 * S));
+	CHECK(expect_pause_us(&e, 49 * S, 56 * S) == 5 * S + S + 14 * 30 * MS);
+	CHECK(expect_is_calm(&other, 49 * S, 56 * S));
+}
+
 TEST(who_is_no_member_cannot_be_reached)
 {
 	struct day d = quiet_day();

@@ -167,6 +167,31 @@ TEST(what_policy_forbids_is_never_delivered)
 	watch_delivery_wipe(&w);
 }
 
+TEST(what_was_allowed_is_cut_a_second_after_the_news_and_flows_again_when_it_is_given_back)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct watch_delivery w;
+	struct verdict v[3] = {0};
+	struct traffic_packet p = {.kind = TRAFFIC_KEY, .from = 0, .to = 1, .flow = 2};
+
+	expect_init(&e, &d, 0, 1);
+	uint64_t cut_us = 10 * S + S + e.server_us / 2 + e.relay_us / 2;
+
+	watch_delivery_init(&w, &d, 2 * S);
+	watch_delivery_on_forbid(&w, 0, 1, &e, 10 * S);
+	deliver(&w, 1, p, cut_us, &v[0]);
+	CHECK(!v[0].failed);
+	p.seq = 1;
+	deliver(&w, 1, p, cut_us + 1, &v[1]);
+	CHECK_STR(v[1].invariant, "policy");
+	watch_delivery_on_allow(&w, 0, 1);
+	p.seq = 2;
+	deliver(&w, 1, p, 20 * S, &v[2]);
+	CHECK(!v[2].failed);
+	watch_delivery_wipe(&w);
+}
+
 /* ---- the wire ---- */
 
 TEST(neither_words_nor_mesh_addresses_are_seen_on_the_wire)
