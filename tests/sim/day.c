@@ -86,3 +86,13 @@ bool day_may(const struct day *d, unsigned from, unsigned to)
 
 	return a->is_client && !b->is_client && strcmp(a->owner, b->owner) == 0;
 }
+
+static unsigned host_of(const struct day *d, unsigned node)
+{
+	return d->nodes[node].lives_with ? d->nodes[node].lives_with - 1 : node;
+}
+
+bool day_share_home(const struct day *d, unsigned a, unsigned b)
+{
+	return host_of(d, a) == host_of(d, b);
+}

@@ -37,7 +37,8 @@ struct day_network {
 
 struct day_node {
 	char name[DAY_NAME_LEN], owner[DAY_NAME_LEN];
-	unsigned is_client; /* a laptop, which reaches its owner's workspaces; else a workspace */
+	unsigned is_client;  /* a laptop, which reaches its owner's workspaces; else a workspace */
+	unsigned lives_with; /* 1 + the node before it in whose home it is at home; 0: its own */
 	struct day_network home, away;
 };
 
@@ -124,6 +125,8 @@ bool day_add(struct day *d, const struct day_event *e);
 void day_without(const struct day *d, const bool out[static DAY_EVENTS_MAX], struct day *result);
 /* May the first start something to the second, as everybody's default policy says? */
 bool day_may(const struct day *d, unsigned from, unsigned to);
+/* Are both at home behind the same NAT? A node with itself is. */
+bool day_share_home(const struct day *d, unsigned a, unsigned b);
 
 /* ---- its text: day_text.c ---- */
 

@@ -110,6 +110,10 @@ void day_print(const struct day *d, FILE *f)
 		print_network("home", n, &n->home, f);
 		print_network("away", n, &n->away, f);
 	}
+	for (unsigned i = 0; i < DAY_NODES; i++)
+		if (d->nodes[i].lives_with)
+			fprintf(f, "together %s %s\n", d->nodes[d->nodes[i].lives_with - 1].name,
+				d->nodes[i].name);
 	for (size_t i = 0; i < d->n_events; i++)
 		day_print_event(d, &d->events[i], f);
 }
@@ -268,6 +272,16 @@ static void parse_servers(struct day *d, struct line *l)
 	d->delay_ms[1] = next_number(l);
 }
 
+static void parse_together(struct day *d, struct line *l)
+{
+	unsigned host = next_node(l, d), guest = next_node(l, d);
+
+	if (host >= guest || d->nodes[host].lives_with || d->nodes[host].home.is_public)
+		l->failed = true;
+	else
+		d->nodes[guest].lives_with = host + 1;
+}
+
 static void parse_line(struct day *d, struct line *l, unsigned *n_nodes)
 {
 	const char *word = next_word(l);
@@ -282,6 +296,8 @@ static void parse_line(struct day *d, struct line *l, unsigned *n_nodes)
 		d->is_plain[next_relay(l)] = 1;
 	else if (strcmp(word, "node") == 0)
 		parse_node(d, l, n_nodes);
+	else if (strcmp(word, "together") == 0)
+		parse_together(d, l);
 	else if (strcmp(word, "home") == 0)
 		parse_network(l, &d->nodes[next_node(l, d)].home);
 	else if (strcmp(word, "away") == 0)

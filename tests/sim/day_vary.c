@@ -4,7 +4,7 @@
 #include "tests/sim/day.h"
 #include "tests/sim/random.h"
 
-enum purpose { VARY_POWER = 1, VARY_RELAYS, VARY_FAMILIES, VARY_POLICY };
+enum purpose { VARY_POWER = 1, VARY_RELAYS, VARY_FAMILIES, VARY_POLICY, VARY_HOMES };
 
 /* A node at work changes its disk some times a second, an end and a start some dozen times. */
 enum { WRITES_AT_WORK = 6, WRITES_OF_RESTART = 40 };
@@ -135,8 +135,21 @@ static void vary_policy(struct day *d)
 	day_add(d, &e);
 }
 
+/* A laptop and a workspace of its owner's behind one NAT. */
+static void vary_homes(struct day *d)
+{
+	struct random dice = dice_for(d, VARY_HOMES);
+	unsigned host = 2 * (unsigned)random_below(&dice, 2);
+
+	if (random_below(&dice, 100) >= 15 || d->nodes[host].home.is_public)
+		return;
+	d->nodes[host + 1].home = d->nodes[host].home;
+	d->nodes[host + 1].lives_with = host + 1;
+}
+
 void day_vary(struct day *d)
 {
+	vary_homes(d);
 	vary_policy(d);
 	vary_families(d);
 	vary_relays(d);

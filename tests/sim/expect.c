@@ -78,8 +78,20 @@ static bool are_open(const struct day_network *a, const struct day_network *b)
 	return !a->blocks_udp && !b->blocks_udp && (gets_in(a, b) || gets_in(b, a));
 }
 
-static bool can_be_direct(const struct day_node *a, const struct day_node *b)
+static bool never_moves(const struct day *d, unsigned node)
 {
+	for (size_t i = 0; i < d->n_events; i++)
+		if (d->events[i].word == DAY_MOVE && d->events[i].who == node)
+			return false;
+	return true;
+}
+
+static bool can_be_direct(const struct day *d, unsigned who, unsigned whom)
+{
+	const struct day_node *a = &d->nodes[who], *b = &d->nodes[whom];
+
+	if (day_share_home(d, who, whom) && never_moves(d, who) && never_moves(d, whom))
+		return true; /* whatever their NAT is */
 	return are_open(&a->home, &b->home) && are_open(&a->away, &b->home) &&
 	       are_open(&a->home, &b->away) && are_open(&a->away, &b->away);
 }
@@ -289,9 +301,27 @@ static void forgive_news(struct expect *e, const struct day *d)
 	}
 }
 
+/* What happens to a NAT happens to all behind it. */
+static bool meets(const struct day *d, const struct day_event *event, unsigned node)
+{
+	bool is_of_nat = event->word == DAY_BLOCK || event->word == DAY_REBIND;
+
+	return event->who == node || (is_of_nat && day_share_home(d, event->who, node));
+}
+
+static bool is_between(const struct day *d, const struct day_event *event, unsigned a, unsigned b)
+{
+	unsigned who = event->who, whom = event->whom;
+
+	if (event->word != DAY_CUT)
+		return (who == a && whom == b) || (who == b && whom == a);
+	return (day_share_home(d, who, a) && day_share_home(d, whom, b)) ||
+	       (day_share_home(d, who, b) && day_share_home(d, whom, a));
+}
+
 void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 {
-	*e = (struct expect){.can_be_direct = can_be_direct(&d->nodes[a], &d->nodes[b])};
+	*e = (struct expect){.can_be_direct = can_be_direct(d, a, b)};
 	fill_round_trips(e, d, a, b);
 	for (size_t i = 0; i < d->n_events; i++) {
 		const struct day_event *event = &d->events[i];
@@ -300,12 +330,11 @@ void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 		if (day_word_is_traffic(event->word))
 			continue;
 		if (has & DAY_HAS_WHOM) {
-			if ((event->who == a && event->whom == b) ||
-			    (event->who == b && event->whom == a))
+			if (is_between(d, event, a, b))
 				on_pair_event(e, event);
 		} else if (has & DAY_HAS_RELAY) {
 			on_relay_event(e, event);
-		} else if ((has & DAY_HAS_NODE) && (event->who == a || event->who == b)) {
+		} else if ((has & DAY_HAS_NODE) && (meets(d, event, a) || meets(d, event, b))) {
 			on_node_event(e, event);
 		}
 	}

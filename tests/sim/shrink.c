@@ -133,8 +133,20 @@ static void shrink_relays(struct search *s)
 	}
 }
 
+static void shrink_homes(struct search *s)
+{
+	for (unsigned i = 0; i < DAY_NODES; i++) {
+		struct day smaller = *s->day;
+
+		smaller.nodes[i].lives_with = 0;
+		if (s->day->nodes[i].lives_with)
+			attempt(s, &smaller);
+	}
+}
+
 static void shrink_features(struct search *s)
 {
+	shrink_homes(s);
 	shrink_families(s);
 	shrink_relays(s);
 	for (unsigned i = 0; i < DAY_NODES; i++) {

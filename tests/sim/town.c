@@ -89,6 +89,15 @@ static struct town_place build_place(const struct day_network *n, const char *na
 	return p;
 }
 
+/* In the same house; hosts have .10. */
+static struct town_place place_beside(const struct town_place *host)
+{
+	struct town_place p = *host;
+
+	p.address.b[15] = 11;
+	return p;
+}
+
 static struct realm *realm_of(const struct town_place *p)
 {
 	return p->gateway ? gateway_realm(p->gateway) : internet_realm();
@@ -134,7 +143,8 @@ static void build_node(struct town *t, unsigned i, const struct node_taps *taps,
 	struct town_node *n = &t->nodes[i];
 
 	n->host = host_new(d->name);
-	n->home = build_place(&d->home, d->name, 2 * i);
+	n->home = d->lives_with ? place_beside(&t->nodes[d->lives_with - 1].home)
+				: build_place(&d->home, d->name, 2 * i);
 	n->away = build_place(&d->away, d->name, 2 * i + 1);
 	n->nic = host_plug(n->host, &(struct nic_config){.name = "wlan0",
 							 .realm = realm_of(&n->home),

@@ -40,6 +40,27 @@ TEST(a_day_is_the_same_after_it_was_written_and_read)
 	}
 }
 
+TEST(days_have_what_is_drawn_by_dice_of_its_own)
+{
+	unsigned torn = 0, store_torn = 0, plain = 0, v6 = 0, forbidden = 0, together = 0;
+
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct day d;
+
+		day_draw(&d, seed);
+		plain += d.is_plain[0] || d.is_plain[1];
+		together += d.nodes[1].lives_with || d.nodes[3].lives_with;
+		for (size_t i = 0; i < d.n_events; i++) {
+			torn += d.events[i].word == DAY_TORN;
+			store_torn += d.events[i].word == DAY_COORDINATOR_TORN;
+			forbidden += d.events[i].word == DAY_FORBID;
+			v6 += d.events[i].is_v6 != 0;
+		}
+	}
+	CHECK(torn > 20 && store_torn > 5 && plain > 2 && v6 > 100 && forbidden > 8);
+	CHECK(together > 2);
+}
+
 TEST(a_seed_stands_for_one_day_and_another_for_another)
 {
 	struct day a, b, c;
@@ -68,8 +89,15 @@ TEST(events_are_kept_in_the_order_of_their_times)
 
 TEST(what_is_not_understood_is_refused_with_its_line)
 {
-	static const char *const bad[] = {"at 1.000 dance laptop", "at 1.0 join laptop",
-					  "at 1.000 join stranger", "home laptop colour 3", "noon"};
+	static const char *const bad[] = {"at 1.000 dance laptop",
+					  "at 1.0 join laptop",
+					  "at 1.000 join stranger",
+					  "home laptop colour 3",
+					  "noon",
+					  "plain relay3",
+					  "together dev laptop",
+					  "at 1.000 type laptop dev 90 for 1.000 v5",
+					  "at 1.000 cut laptop dev both for 1.000 v6"};
 	struct day d;
 	char error[DAY_ERROR_LEN];
 

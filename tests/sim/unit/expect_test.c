@@ -80,6 +80,41 @@ TEST(who_may_not_is_apart_and_back_as_if_the_other_had_joined)
 	CHECK(expect_is_calm(&other, 49 * S, 56 * S));
 }
 
+TEST(who_lives_behind_one_nat_is_direct_by_the_house_and_shares_what_happens_to_the_nat)
+{
+	struct day d = quiet_day();
+	struct expect e;
+
+	d.nodes[0].home.mapping = NAT_ADDRESS_AND_PORT_DEPENDENT;
+	d.nodes[0].home.filtering = NAT_ADDRESS_AND_PORT_DEPENDENT;
+	d.nodes[1].home = d.nodes[0].home;
+	expect_init(&e, &d, 0, 1);
+	CHECK(!e.can_be_direct);
+	d.nodes[1].lives_with = 1;
+	expect_init(&e, &d, 0, 1);
+	CHECK(e.can_be_direct);
+	day_add(&d, &(struct day_event){.at_us = 50 * S, .word = DAY_REBIND, .who = 1});
+	expect_init(&e, &d, 0, 2);
+	CHECK(!expect_is_calm(&e, 49 * S, 51 * S));
+	day_add(&d, &(struct day_event){.at_us = 90 * S, .word = DAY_MOVE, .who = 1});
+	expect_init(&e, &d, 0, 1);
+	CHECK(!e.can_be_direct);
+}
+
+TEST(a_cut_between_two_houses_cuts_all_who_live_in_them)
+{
+	struct day d = quiet_day();
+	struct expect e;
+
+	d.nodes[1].lives_with = 1;
+	day_add(&d,
+		&(struct day_event){.at_us = 50 * S, .for_us = 5 * S, .word = DAY_CUT, .whom = 2});
+	expect_init(&e, &d, 1, 2);
+	CHECK(!expect_is_calm(&e, 49 * S, 51 * S));
+	expect_init(&e, &d, 0, 1);
+	CHECK(expect_is_calm(&e, 49 * S, 51 * S));
+}
+
 TEST(who_is_no_member_cannot_be_reached)
 {
 	struct day d = quiet_day();
