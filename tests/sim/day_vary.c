@@ -4,7 +4,7 @@
 #include "tests/sim/day.h"
 #include "tests/sim/random.h"
 
-enum purpose { VARY_POWER = 1, VARY_RELAYS, VARY_FAMILIES, VARY_POLICY, VARY_HOMES };
+enum purpose { VARY_POWER = 1, VARY_RELAYS, VARY_FAMILIES, VARY_POLICY, VARY_HOMES, VARY_SILENCE };
 
 /* A node at work changes its disk some times a second, an end and a start some dozen times. */
 enum { WRITES_AT_WORK = 6, WRITES_OF_RESTART = 40 };
@@ -135,6 +135,28 @@ static void vary_policy(struct day *d)
 	day_add(d, &e);
 }
 
+/* Somebody types to a workspace that is gone, and then no more: handshakes are given up after 90 s.
+ */
+static void vary_silence(struct day *d)
+{
+	struct random dice = dice_for(d, VARY_SILENCE);
+	unsigned who = 2 * (unsigned)random_below(&dice, 2);
+	const uint64_t typing_us = 4 * US_PER_S, gone_us = 108 * US_PER_S;
+	uint64_t at_us = find_quiet(d, gone_us + 8 * US_PER_S);
+	struct day_event e = {.at_us = at_us, .for_us = gone_us, .word = DAY_CRASH, .who = who + 1};
+
+	if (at_us == 0 || random_below(&dice, 100) >= 25)
+		return;
+	day_add(d, &e);
+	e = (struct day_event){.at_us = at_us + US_PER_S,
+			       .for_us = typing_us,
+			       .word = DAY_TYPE,
+			       .who = who,
+			       .whom = who + 1,
+			       .amount = 200};
+	day_add(d, &e);
+}
+
 /* A laptop and a workspace of its owner's behind one NAT. */
 static void vary_homes(struct day *d)
 {
@@ -150,6 +172,7 @@ static void vary_homes(struct day *d)
 void day_vary(struct day *d)
 {
 	vary_homes(d);
+	vary_silence(d);
 	vary_policy(d);
 	vary_families(d);
 	vary_relays(d);

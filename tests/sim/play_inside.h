@@ -37,7 +37,8 @@ struct play {
 	struct play_moment moments[DAY_EVENTS_MAX];
 	struct watch_echo echo[TRAFFIC_FLOWS_MAX];
 	struct watch_gap gap[TRAFFIC_FLOWS_MAX];
-	uint64_t talked_us[DAY_NODES][DAY_NODES]; /* the last echo between the two; 0: none */
+	uint64_t talked_us[DAY_NODES][DAY_NODES];	/* the last echo between the two; 0: none */
+	uint64_t silent_since_us[DAY_NODES][DAY_NODES]; /* [who typed][to whom]; 0: answered */
 	struct watch_choice choice[DAY_NODES][DAY_NODES]; /* [node][its peer] */
 	struct watch_budget budget[DAY_NODES];
 	struct watch_member member[DAY_NODES];

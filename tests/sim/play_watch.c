@@ -146,6 +146,9 @@ static void on_flow_ended(void *arg, unsigned flow)
 	if (!w->expect)
 		return;
 	judge_talk(p, flow);
+	const struct day_event *e = &p->day->events[flow];
+
+	p->silent_since_us[e->who][e->whom] = watch_gap_silent_since(&p->gap[flow], play_now_us(p));
 	watch_echo_on_end(w, play_now_us(p), verdict_of(p));
 	TRACE("day", "%s to %s: %u echoes, longest silence %.3f s", w->from, w->to, w->echoes,
 	      (double)w->longest_us / US_PER_S);
@@ -169,6 +172,9 @@ void play_watch_typing(struct play *p, unsigned flow, const struct day_event *e)
 	watch_gap_on_begin(&p->gap[flow], play_expect(p, e->who, e->whom),
 			   p->day->nodes[e->who].name, p->day->nodes[e->whom].name,
 			   (uint64_t)e->amount * US_PER_MS, play_now_us(p));
+	if (p->silent_since_us[e->who][e->whom] != 0)
+		watch_gap_on_silence_before(&p->gap[flow], p->silent_since_us[e->who][e->whom],
+					    play_now_us(p));
 	watch_choice_on_typing(&p->choice[e->who][e->whom], play_now_us(p));
 	watch_choice_on_typing(&p->choice[e->whom][e->who], play_now_us(p));
 }

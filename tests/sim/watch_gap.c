@@ -25,6 +25,21 @@ static uint64_t longest(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+void watch_gap_on_silence_before(struct watch_gap *w, uint64_t since_us, uint64_t now_us)
+{
+	keep(w->may, &w->n_may, since_us, now_us);
+}
+
+static bool is_silence(const struct watch_gap *w, uint64_t silence_us)
+{
+	return silence_us > w->interval_us + w->interval_us / 4;
+}
+
+uint64_t watch_gap_silent_since(const struct watch_gap *w, uint64_t now_us)
+{
+	return is_silence(w, now_us - w->last_us) ? w->last_us : 0;
+}
+
 void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us)
 {
 	uint64_t silence_us = now_us - w->last_us;
@@ -34,7 +49,7 @@ void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us)
 	if (w->heard && w->expect->loss_us == 0 &&
 	    silence_us > 2 * gap_us + 2 * w->interval_us + 500 * US_PER_MS)
 		keep(w->must, &w->n_must, w->last_us, now_us);
-	if (silence_us > w->interval_us + w->interval_us / 4)
+	if (is_silence(w, silence_us))
 		keep(w->may, &w->n_may, w->last_us, now_us);
 	w->heard = true;
 	w->last_us = now_us;

@@ -29,6 +29,10 @@ struct watch_gap {
 
 void watch_gap_on_begin(struct watch_gap *w, const struct expect *expect, const char *node,
 			const char *peer, uint64_t interval_us, uint64_t now_us);
+/* Somebody typed before, and nothing has come back since: what lasts until now may be told. */
+void watch_gap_on_silence_before(struct watch_gap *w, uint64_t since_us, uint64_t now_us);
+/* Since when nothing has come back, where that is a silence; else 0. */
+uint64_t watch_gap_silent_since(const struct watch_gap *w, uint64_t now_us);
 void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us);
 /* The node was away itself, asleep or off: it could not watch. */
 void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us);

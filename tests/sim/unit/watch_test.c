@@ -327,6 +327,28 @@ TEST(a_gap_that_nobody_felt_must_not_be_told)
 	CHECK_STR(v.invariant, "gap");
 }
 
+TEST(what_somebody_felt_before_may_be_told_when_they_hear_of_each_other_again)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct watch_gap w;
+	struct verdict v[2] = {0};
+
+	expect_init(&e, &d, 0, 1);
+	watch_gap_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	CHECK(watch_gap_silent_since(&w, 100 * S + 125 * MS) == 0);
+	CHECK(watch_gap_silent_since(&w, 101 * S) == 100 * S);
+	for (unsigned i = 0; i < 2; i++) {
+		watch_gap_on_begin(&w, &e, "a", "b", 100 * MS, 200 * S);
+		if (i == 0)
+			watch_gap_on_silence_before(&w, 100 * S, 200 * S);
+		watch_gap_on_told(&w, 100 * S, 199 * S);
+		watch_gap_on_echo(&w, 200 * S + 100 * MS);
+		watch_gap_on_end(&w, 200 * S + 200 * MS, &v[i]);
+	}
+	CHECK(!v[0].failed && v[1].failed);
+}
+
 /* ---- what it costs ---- */
 
 TEST(probes_idle_bytes_timers_and_memory_are_bounded)
