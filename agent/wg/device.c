@@ -10,6 +10,8 @@
 #include "agent/wg/aead.h"
 #include "agent/wg/exchange.h"
 
+enum { OVERTAKEN_US = 1000 * 1000 };
+
 struct wg_device {
 	struct exchange x;
 };
@@ -299,6 +301,20 @@ struct keypair *wg_peer_current(const struct wg_peer *peer)
 
 /* ---- events ---- */
 
+/* A copy that somebody replays, or the peer itself, whose clock was set back without what it had
+ * reserved: nothing that it sends will be taken, but it takes ours. Copies that were overtaken by a
+ * newer one come within a second; replays get us to ask each 5 s at most. */
+static void ask_back(struct wg_device *dev, struct wg_peer *peer, struct event *ev)
+{
+	uint64_t taken_us = peer->noise.last_initiation_us;
+	bool is_overtaken = taken_us != 0 && ev->now_us - taken_us < OVERTAKEN_US;
+
+	if (is_overtaken || !timers_may_initiate(&peer->timers, ev->now_us))
+		return;
+	start_handshake(dev, peer, true, ev);
+	reschedule(dev, peer, ev->now_us);
+}
+
 int wg_device_on_handshake_packet(struct wg_device *dev, const uint8_t *pkt, size_t len,
 				  const struct wg_source *source, bool under_load,
 				  const struct wg_moment *at, struct wg_peer **from,
@@ -311,6 +327,8 @@ int wg_device_on_handshake_packet(struct wg_device *dev, const uint8_t *pkt, siz
 
 	if (peer)
 		reschedule(dev, peer, at->now_us);
+	if (ev.outdated)
+		ask_back(dev, ev.outdated, &ev);
 	if (from)
 		*from = peer;
 	if (why)

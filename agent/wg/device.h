@@ -139,6 +139,7 @@ struct keypair *wg_peer_current(const struct wg_peer *peer);
 /* ---- events ---- */
 
 /* A message of type 1-3, as it came. under_load: answer strangers with cookies (load.h says when).
+ * An initiation older than the peer's last is refused, and may lead to one of ours.
  * *from, where not NULL, becomes the peer proven to have sent it, or NULL: there plain WireGuard
  * moves the peer's endpoint. Returns 0 or a negative errno; *why, where not NULL, then says the
  * reason, which is counted too. */

@@ -259,6 +259,7 @@ static enum wg_drop on_initiation(struct exchange *x, const uint8_t *pkt, struct
 		why = WG_DROP_REPLAY;
 		break;
 	case -ESTALE:
+		ev->outdated = peer;
 		why = WG_DROP_REPLAY;
 		break;
 	case -EAGAIN:

@@ -33,6 +33,7 @@ struct event {
 	uint64_t now_us;
 	uint64_t unix_us;
 	uint8_t seed[32];
+	struct wg_peer *outdated; /* whose initiation was older than its last; or NULL */
 };
 
 struct event event_begin(const struct wg_moment *at);

@@ -52,7 +52,8 @@ struct world {
 	struct packet flight[FLIGHT_MAX];
 	size_t in_flight;
 	uint64_t delay_us;
-	uint64_t jitter_us; /* of the delay: reorders */
+	uint64_t jitter_us;    /* of the delay: reorders */
+	uint64_t unix_back_us; /* the wall clock was set back by this */
 	unsigned loss_percent;
 	bool is_cut[2]; /* nothing reaches this node */
 	bool doubles;
@@ -66,7 +67,8 @@ static uint32_t next_random(struct world *w)
 
 static struct wg_moment moment(struct world *w)
 {
-	struct wg_moment at = {.now_us = w->now_us, .unix_us = UNIX_US + w->now_us - START_US};
+	struct wg_moment at = {.now_us = w->now_us,
+			       .unix_us = UNIX_US + w->now_us - START_US - w->unix_back_us};
 
 	for (size_t i = 0; i < sizeof(at.random); i++)
 		at.random[i] = (uint8_t)next_random(w);
@@ -968,6 +970,31 @@ TEST(restarted_initiator_with_a_clock_set_back_is_taken_thanks_to_its_reservatio
 		CHECK(wg_device_dropped(w->node[1].dev, WG_DROP_REPLAY) == 1 - keeps);
 		world_free(w);
 	}
+}
+
+TEST(initiator_whose_clock_was_set_back_without_a_reservation_is_asked_in_its_place)
+{
+	struct world *w = world_new_joined(33, NULL);
+	struct node *n = &w->node[0];
+	const uint8_t hash_key[16] = {7};
+
+	ask_for_handshake(w, 0);
+	run_for(w, 500 * MS);
+
+	wg_device_free(n->dev);
+	n->current = NULL;
+	n->dev = wg_device_new(&n->secret, n->table, 0, hash_key);
+	CHECK(n->dev != NULL);
+	add_other(n, &w->node[1], NULL);
+	w->unix_back_us = 3600 * (uint64_t)S;
+	ask_for_handshake(w, 0);
+	run_for(w, 1 * S);
+	CHECK_INT(w->node[1].initiations, 0); /* a late copy comes as soon */
+	run_for(w, 5 * S);		      /* it asks again */
+	CHECK_INT(w->node[1].initiations, 1);
+	CHECK(n->current != NULL && w->node[1].current != NULL);
+	CHECK(wg_device_dropped(w->node[1].dev, WG_DROP_REPLAY) == 2);
+	world_free(w);
 }
 
 /* ---- peers ---- */
