@@ -253,11 +253,16 @@ static void set_busy(struct play *p, bool is_busy)
 }
 
 /* The node's process ends, or does not run for a while. */
-static void on_absence(struct play *p, unsigned node)
+static void on_absence(struct play *p, unsigned node, bool says_goodbye)
 {
-	for (size_t i = 0; i < p->day->n_events; i++)
-		if (p->gap[i].expect && p->day->events[i].who == node)
+	for (size_t i = 0; i < p->day->n_events; i++) {
+		if (!p->gap[i].expect || p->day->events[i].who != node)
+			continue;
+		if (says_goodbye)
+			watch_gap_on_goodbye(&p->gap[i], play_now_us(p));
+		else
 			watch_gap_on_absence(&p->gap[i], play_now_us(p));
+	}
 }
 
 static void on_process_end(struct play *p, unsigned node)
@@ -279,13 +284,20 @@ static bool makes_absent(const struct day_event *e)
 	       e->word == DAY_REVOKE || e->word == DAY_JOIN;
 }
 
+/* It has the time to write down what it knows. */
+static bool says_goodbye(const struct play *p, const struct day_event *e)
+{
+	return (e->word == DAY_RESTART || e->word == DAY_DOWN) &&
+	       !node_machine_is_asleep(p->town.nodes[e->who].machine);
+}
+
 void play_watch_begun(struct play *p, const struct day_event *e)
 {
 	set_busy(p, true);
 	look(p);
 	p->n_open += (day_fields(e->word) & DAY_HAS_FOR) != 0;
 	if (makes_absent(e))
-		on_absence(p, e->who);
+		on_absence(p, e->who, says_goodbye(p, e));
 	if (ends_process(e) && !node_machine_is_asleep(p->town.nodes[e->who].machine))
 		on_process_end(p, e->who);
 	if (p->n_open == 0)
@@ -297,7 +309,7 @@ void play_watch_ended(struct play *p, const struct day_event *e)
 	set_busy(p, true);
 	look(p);
 	if (makes_absent(e) || e->word == DAY_TORN)
-		on_absence(p, e->who);
+		on_absence(p, e->who, false);
 	if (--p->n_open == 0)
 		set_busy(p, false);
 }
@@ -334,12 +346,13 @@ static void on_event(void *arg, struct node_machine *m, const struct event *even
 	if (event->kind != EVENT_GAP || event->end_unix_us <= event->unix_us)
 		return;
 	uint64_t span_us = event->end_unix_us - event->unix_us;
-	uint64_t from_us = now_us > span_us ? now_us - span_us : 0;
+	uint64_t until_us = now_us - (clock_unix_us() - event->end_unix_us);
+	uint64_t from_us = until_us > span_us ? until_us - span_us : 0;
 
 	for (size_t i = 0; i < p->day->n_events; i++)
 		if (p->gap[i].expect && p->day->events[i].who == node &&
 		    p->day->events[i].whom == other)
-			watch_gap_on_told(&p->gap[i], from_us, now_us);
+			watch_gap_on_told(&p->gap[i], from_us, until_us);
 }
 
 static void on_power_cut(void *arg, struct node_machine *m)
@@ -347,7 +360,7 @@ static void on_power_cut(void *arg, struct node_machine *m)
 	struct play *p = arg;
 	unsigned node = town_index(&p->town, m);
 
-	on_absence(p, node);
+	on_absence(p, node, false);
 	on_process_end(p, node);
 }
 

@@ -4,6 +4,8 @@
 
 /* Echoes tell of a silence an interval late at most on either side. */
 static const uint64_t least_us = 250 * US_PER_MS, slack_us = 400 * US_PER_MS;
+/* A node looks so often at a peer that it doubts, and takes for a gap's end what it then knows. */
+static const uint64_t look_us = 50 * US_PER_MS;
 
 void watch_gap_on_begin(struct watch_gap *w, const struct expect *expect, const char *node,
 			const char *peer, uint64_t interval_us, uint64_t now_us)
@@ -40,17 +42,24 @@ uint64_t watch_gap_silent_since(const struct watch_gap *w, uint64_t now_us)
 	return is_silence(w, now_us - w->last_us) ? w->last_us : 0;
 }
 
-void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us)
+static void judge_silence(struct watch_gap *w, uint64_t now_us)
 {
-	uint64_t silence_us = now_us - w->last_us;
 	uint64_t gap_us = longest(least_us, 5 * w->expect->relay_us);
 
 	/* Data is sent each interval, the first may be that much late, and pongs may have come. */
-	if (w->heard && w->expect->loss_us == 0 &&
-	    silence_us > 2 * gap_us + 2 * w->interval_us + 500 * US_PER_MS)
+	if (w->heard && now_us - w->last_us > 2 * gap_us + 2 * w->interval_us + 500 * US_PER_MS)
 		keep(w->must, &w->n_must, w->last_us, now_us);
+}
+
+void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us)
+{
+	uint64_t silence_us = now_us - w->last_us;
+
+	judge_silence(w, now_us);
 	if (is_silence(w, silence_us))
 		keep(w->may, &w->n_may, w->last_us, now_us);
+	if (silence_us > least_us)
+		w->still = (struct expect_span){w->last_us, now_us};
 	w->heard = true;
 	w->last_us = now_us;
 }
@@ -61,8 +70,25 @@ void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us)
 	w->heard = false;
 }
 
+void watch_gap_on_goodbye(struct watch_gap *w, uint64_t now_us)
+{
+	judge_silence(w, now_us);
+	watch_gap_on_absence(w, now_us);
+}
+
+/* Other data found no answer between two echoes, and the typist had no cause to notice. */
+static bool is_between_echoes(const struct watch_gap *w, uint64_t from_us, uint64_t until_us)
+{
+	bool lasts = w->last_us <= from_us + look_us;
+
+	return lasts ||
+	       (w->still.from_us <= from_us + look_us && w->still.until_us + look_us >= until_us);
+}
+
 void watch_gap_on_told(struct watch_gap *w, uint64_t from_us, uint64_t until_us)
 {
+	if (is_between_echoes(w, from_us, until_us))
+		keep(w->may, &w->n_may, from_us, until_us);
 	keep(w->told, &w->n_told, from_us, until_us);
 }
 

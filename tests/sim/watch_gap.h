@@ -3,8 +3,9 @@
  *
  * Seen from outside: keystrokes went out and no echo came for clearly longer than max(250 ms,
  * 5 RTT) is a gap that must be told; a gap that is told must meet a time in which an echo was late
- * or missing. In between, and where packets get lost all the time, history and onlooker may differ:
- * an answer of another kind may have come. One for each flow of keystrokes.
+ * or missing, or lie between two echoes that are further apart than a gap is short. In between,
+ * history and onlooker may differ: an answer of another kind may have come. One for each flow of
+ * keystrokes.
  */
 #ifndef WARREN_SIM_WATCH_GAP_H
 #define WARREN_SIM_WATCH_GAP_H
@@ -21,7 +22,8 @@ struct watch_gap {
 	const struct expect *expect; /* borrowed; NULL: no flow */
 	const char *node, *peer;     /* names; borrowed */
 	uint64_t interval_us, last_us;
-	bool heard; /* an echo came in this flow */
+	bool heard;		  /* an echo came in this flow */
+	struct expect_span still; /* the last time that is long enough for a gap without an echo */
 	/* Silences that must be told, and those that may. */
 	struct expect_span must[WATCH_GAP_SPANS], may[WATCH_GAP_SPANS], told[WATCH_GAP_SPANS];
 	unsigned n_must, n_may, n_told;
@@ -36,6 +38,8 @@ uint64_t watch_gap_silent_since(const struct watch_gap *w, uint64_t now_us);
 void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us);
 /* The node was away itself, asleep or off: it could not watch. */
 void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us);
+/* Its process ends in order: it tells what it has seen so far. */
+void watch_gap_on_goodbye(struct watch_gap *w, uint64_t now_us);
 /* The node's history has it, of this peer. */
 void watch_gap_on_told(struct watch_gap *w, uint64_t from_us, uint64_t until_us);
 /* The keystrokes have ended a while ago: the account. */

@@ -302,6 +302,7 @@ TEST(a_gap_that_was_felt_must_be_told)
 	struct expect e;
 	struct verdict silent = {0}, told = {0};
 
+	d.nodes[0].home.loss_permille = 20;
 	expect_init(&e, &d, 0, 1);
 	struct watch_gap w = typing_with_a_gap(&e, 3 * S);
 
@@ -311,6 +312,24 @@ TEST(a_gap_that_was_felt_must_be_told)
 	watch_gap_on_told(&w, 102 * S, 105 * S);
 	watch_gap_on_end(&w, 110 * S, &told);
 	CHECK(!told.failed);
+}
+
+TEST(a_gap_that_is_felt_when_the_process_ends_must_be_told_if_that_has_the_time)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct verdict killed = {0}, ended = {0};
+
+	expect_init(&e, &d, 0, 1);
+	struct watch_gap w = typing_with_a_gap(&e, 100 * MS);
+
+	watch_gap_on_absence(&w, 107 * S);
+	watch_gap_on_end(&w, 120 * S, &killed);
+	CHECK(!killed.failed);
+	w = typing_with_a_gap(&e, 100 * MS);
+	watch_gap_on_goodbye(&w, 107 * S);
+	watch_gap_on_end(&w, 120 * S, &ended);
+	CHECK_STR(ended.invariant, "gap");
 }
 
 TEST(a_gap_that_nobody_felt_must_not_be_told)
@@ -347,6 +366,32 @@ TEST(what_somebody_felt_before_may_be_told_when_they_hear_of_each_other_again)
 		watch_gap_on_end(&w, 200 * S + 200 * MS, &v[i]);
 	}
 	CHECK(!v[0].failed && v[1].failed);
+}
+
+TEST(a_gap_of_other_data_between_two_slow_keystrokes_may_be_told)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct verdict between = {0}, before = {0}, across = {0};
+	struct watch_gap w;
+
+	expect_init(&e, &d, 0, 1);
+	for (unsigned across_it = 0; across_it < 2; across_it++) {
+		watch_gap_on_begin(&w, &e, "a", "b", 210 * MS, 100 * S);
+		for (unsigned i = 1; i <= 20; i++)
+			watch_gap_on_echo(&w, 100 * S + i * 210 * MS);
+		watch_gap_on_echo(&w, 104460 * MS); /* 260 ms after the last */
+		watch_gap_on_told(&w, (across_it ? 104100 : 104200) * MS, 104465 * MS);
+		for (unsigned i = 1; i <= 20; i++)
+			watch_gap_on_echo(&w, 104460 * MS + i * 210 * MS);
+		watch_gap_on_end(&w, 110 * S, across_it ? &across : &between);
+	}
+	watch_gap_on_begin(&w, &e, "a", "b", 250 * MS, 100 * S);
+	watch_gap_on_told(&w, 100 * S, 100270 * MS); /* by a pong; the echo comes next */
+	watch_gap_on_echo(&w, 100280 * MS);
+	watch_gap_on_end(&w, 110 * S, &before);
+	CHECK(!between.failed && !before.failed);
+	CHECK_STR(across.invariant, "gap");
 }
 
 /* ---- what it costs ---- */
