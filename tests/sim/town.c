@@ -86,6 +86,7 @@ static struct town_place build_place(const struct day_network *n, const char *na
 	}
 	p.gateway = new_gateway(name, outside, outer, address(192, 168, number, 1), n);
 	p.address = address(192, 168, number, 10);
+	p.blocks_udp = n->blocks_udp != 0;
 	return p;
 }
 
@@ -284,7 +285,7 @@ void town_block(struct town *t, unsigned node, bool blocks_udp)
 		struct nat *nat = gateway_nat(p[i]->gateway);
 		struct nat_behaviour b = *nat_behaviour(nat);
 
-		b.blocks_udp = blocks_udp;
+		b.blocks_udp = blocks_udp || p[i]->blocks_udp;
 		nat_set_behaviour(nat, &b);
 	}
 }

@@ -22,6 +22,7 @@ struct town_place {		  /* one of a node's two networks */
 	struct gateway *gateway;  /* NULL: public */
 	struct gateway *provider; /* NULL: not stacked */
 	struct ip_addr address;	  /* of the node in it */
+	bool blocks_udp;	  /* always, as its network was drawn */
 };
 
 struct town_node {
