@@ -3,6 +3,10 @@
  *
  * At most 32 at once, 64 in any second and 1,000 in any hour, so that no peer can aim us at a
  * stranger. Probes to endpoints that answered before cost nothing here. One per peer.
+ *
+ * A tenth of the hour's is kept for addresses that are news: the peer was heard from there, or
+ * named them just now. Those named before that never answered would else spend what the one needs
+ * that works after a move.
  */
 #ifndef WARREN_BUDGET_H
 #define WARREN_BUDGET_H
@@ -19,7 +23,8 @@ struct budget {		      /* all zero: nothing spent */
 	uint64_t hour_us;
 };
 
-/* Takes one probe from the budget, or says that there is none now. */
-bool budget_take(struct budget *b, uint64_t now_us);
+/* Takes one probe from the budget, or says that there is none now. is_news: as above, of the
+ * address that is to be probed. */
+bool budget_take(struct budget *b, bool is_news, uint64_t now_us);
 
 #endif

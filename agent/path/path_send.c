@@ -19,6 +19,7 @@ static const uint64_t keepalive_us = 25 * US_PER_S;
 static const uint64_t ping_gap_us = 1 * US_PER_MS;
 static const uint64_t call_gap_us = 50 * US_PER_MS;
 static const uint64_t called_us = 5 * US_PER_S; /* what a call of the peer's is good for */
+static const uint64_t news_us = 10 * US_PER_S;
 static const uint64_t ask_endpoints_gap_us = 1 * US_PER_S;
 
 /* An endpoint that never answered, and a call-me-maybe: in quick succession at first, since a NAT's
@@ -114,12 +115,19 @@ static bool is_stranger(const struct path_peer *p, int slot)
 	return p->path[slot].way.kind == WAY_DIRECT && p->candidates.slot[slot].answered_us == 0;
 }
 
+static bool is_news(const struct candidate *c, uint64_t now_us)
+{
+	return (c->sources & 1u << CANDIDATE_HEARD) != 0 || now_us - c->first_us < news_us;
+}
+
 /* Tells whether the ping may go; takes it from the budget where it goes to a stranger. */
 static bool may_ping(struct path_peer *p, int slot, uint64_t now_us)
 {
 	if (!can_send_by(p, &p->path[slot]))
 		return false;
-	if (!is_stranger(p, slot) || budget_take(&p->budget, now_us))
+	if (!is_stranger(p, slot))
+		return true;
+	if (budget_take(&p->budget, is_news(&p->candidates.slot[slot], now_us), now_us))
 		return true;
 	p->drops[PATH_DROP_BUDGET]++;
 	return false;
