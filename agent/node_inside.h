@@ -134,6 +134,7 @@ struct node {
 	struct control_where where; /* as last told */
 	struct candidate_rules rules;
 	uint64_t survey_due_us, surveyed_us; /* the next one, and the last */
+	uint64_t unanswered_us;		     /* since then no server answered; 0: one did */
 
 	struct node_work *work[NODE_WORK_MAX];
 	/* What became of the datagrams that reached main, and of those that relays brought. */

@@ -16,6 +16,9 @@
 
 static const uint64_t survey_active_us = 23 * US_PER_S; /* below the 30 s of many NATs */
 static const uint64_t survey_idle_us = 120 * US_PER_S;
+/* Where no server answers, our mapping is unknown, and behind some NATs nobody gets to us without:
+ * once UDP is back it shall be known soon. It may be gone for good, so not for ever. */
+static const uint64_t survey_again_us = 500 * US_PER_MS, survey_fresh_us = 60 * US_PER_S;
 
 /* ---- what we tell others ---- */
 
@@ -151,13 +154,36 @@ static enum path_obstacle obstacle_of(const struct stun_survey_report *report)
 	return PATH_NO_OBSTACLE;
 }
 
-static void conclude_survey(struct node *node)
+static bool is_anyone_active(const struct node *node, uint64_t now_us)
+{
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].peer && peer_is_active(node->peers[i].peer, now_us))
+			return true;
+	return false;
+}
+
+static void ask_again_soon(struct node *node, uint64_t now_us)
+{
+	uint64_t due_us = now_us + survey_again_us;
+
+	if (node->unanswered_us == 0)
+		node->unanswered_us = now_us;
+	if (now_us - node->unanswered_us < survey_fresh_us && node->survey_due_us > due_us &&
+	    is_anyone_active(node, now_us))
+		node->survey_due_us = due_us;
+}
+
+static void conclude_survey(struct node *node, uint64_t now_us)
 {
 	struct stun_survey_report report;
 
 	node_reach_report(node, &report);
 	enum path_obstacle obstacle = obstacle_of(&report);
 	node->survey_told = true;
+	if (obstacle == PATH_UDP_BLOCKED)
+		ask_again_soon(node, now_us);
+	else
+		node->unanswered_us = 0;
 	for (size_t i = 0; i < node->n_peers; i++)
 		if (node->peers[i].peer)
 			peer_set_obstacle(node->peers[i].peer, obstacle);
@@ -205,16 +231,8 @@ void node_reach_on_stun(struct node *node, const uint8_t *buf, size_t len,
 	use_latency(node, from, now_us);
 	tell_where(node, now_us);
 	if (stun_survey_is_done(node->survey) && !node->survey_told)
-		conclude_survey(node);
+		conclude_survey(node, now_us);
 	node_arm(node);
-}
-
-static bool is_anyone_active(const struct node *node, uint64_t now_us)
-{
-	for (size_t i = 0; i < node->n_peers; i++)
-		if (node->peers[i].peer && peer_is_active(node->peers[i].peer, now_us))
-			return true;
-	return false;
 }
 
 void node_reach_on_servers(struct node *node, uint64_t now_us)
@@ -239,7 +257,7 @@ void node_reach_on_deadline(struct node *node, uint64_t now_us)
 	if (now_us >= stun_survey_deadline(node->survey)) {
 		send_due_questions(node, now_us);
 		if (stun_survey_is_done(node->survey) && !node->survey_told) {
-			conclude_survey(node);
+			conclude_survey(node, now_us);
 			tell_where(node, now_us);
 		}
 	}
@@ -309,6 +327,7 @@ void node_reach_changed(struct node *node, const char *code, uint64_t now_us)
 							       : "address-changed";
 		record_change(node, code);
 	}
+	node->unanswered_us = 0;
 	resolver_reload(node->resolver);
 	tell_where(node, now_us);
 	for (size_t i = 0; i < node->n_peers; i++)
