@@ -401,7 +401,6 @@ static void accept_pong(struct path_peer *p, const struct probe *probe,
 {
 	int slot = probe->slot;
 	struct path *path = &p->path[slot];
-	bool was_up = path->live.state == PATH_UP;
 
 	pong->matched = true;
 	pong->way = path->way;
@@ -411,12 +410,7 @@ static void accept_pong(struct path_peer *p, const struct probe *probe,
 	if (slot < CANDIDATES_MAX)
 		candidate_on_answer(&p->candidates, slot, now_us);
 	note_heard(p, slot, now_us);
-	liveness_on_proof(&path->live, probe->sent_us, now_us);
-	if (!was_up && path->live.state == PATH_UP) {
-		score_forget_losses(&path->score);
-		path->tries = 0;
-		path->deficit.since_us = 0;
-	}
+	path_slot_on_proof(path, probe->sent_us, now_us);
 	if (path_report_accept(p, slot, report, now_us))
 		path_report_count_packets(p, slot, probe, report->data_heard, now_us, pong);
 }

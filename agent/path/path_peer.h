@@ -193,6 +193,7 @@ struct path_peer {
 	uint64_t moved_us;	  /* last move between ways */
 	uint64_t better_since_us; /* another way has been better since; US_NEVER: none is */
 	uint64_t left_us;	  /* a direct way was last left for its quality */
+	unsigned left_again;	  /* how often before, each time soon after the time before */
 	uint64_t alone_us;	  /* from then on counts tell: no copies, no resends; 0: now */
 	uint64_t copy_until_us;	  /* a young path: both ways until then */
 	uint64_t quiet_until_us;  /* the peer restarts: its silence is no fault of a path */

@@ -15,8 +15,10 @@ static const uint64_t young_min_us = 300 * US_PER_MS;
 static const uint64_t better_hold_us = 3 * US_PER_S;
 static const uint64_t move_gap_us = 5 * US_PER_S;
 static const uint64_t flap_window_us = 60 * US_PER_S, flap_hold_us = 5 * US_PER_S;
-/* A direct way that was left for its quality is given that long to get better. */
-static const uint64_t left_hold_us = 60 * US_PER_S;
+/* A direct way that was left for its quality is given that long to get better, and twice as long
+ * each time that it is left again soon: who had one bad moment shall not pay for it a minute. */
+static const uint64_t left_hold_us = 10 * US_PER_S, left_hold_max_us = 60 * US_PER_S;
+static const uint64_t left_again_us = 120 * US_PER_S;
 static const uint64_t relay_wait_us = 500 * US_PER_MS;
 /* Packets a second above which our own traffic makes the queue that a way's RTT shows. */
 static const uint64_t loaded_pps = 500;
@@ -128,6 +130,25 @@ static void note_silence(struct path_peer *p, uint64_t now_us)
 	p->silent_us[0] = now_us;
 }
 
+static void note_left(struct path_peer *p, uint64_t now_us)
+{
+	bool is_again = p->left_us != 0 && now_us - p->left_us < left_again_us;
+
+	p->left_again = is_again ? p->left_again + 1 : 0;
+	p->left_us = now_us;
+}
+
+static uint64_t left_until_us(const struct path_peer *p)
+{
+	uint64_t hold_us = left_hold_us;
+
+	if (p->left_us == 0)
+		return 0;
+	for (unsigned i = 0; i < p->left_again && hold_us < left_hold_max_us; i++)
+		hold_us *= 2;
+	return p->left_us + (hold_us < left_hold_max_us ? hold_us : left_hold_max_us);
+}
+
 static struct way way_of(const struct path_peer *p, int slot)
 {
 	return slot == NONE ? way_none() : p->path[slot].way;
@@ -165,7 +186,7 @@ static void enter_choice(struct path_peer *p, int slot, int copy, uint64_t now_u
 		if (was_failing)
 			note_silence(p, now_us);
 		if (!was_failing && c->first.kind == WAY_DIRECT && first.kind == WAY_RELAY)
-			p->left_us = now_us;
+			note_left(p, now_us);
 		if (p->in_use != NONE)
 			score_forget_packets(&p->path[p->in_use].score);
 	}
@@ -206,7 +227,7 @@ static uint64_t move_allowed_us(const struct path_peer *p, int to, uint64_t now_
 		return now_us;
 	if (is_direct(next) && !is_direct(cur) && price_to <= price_cur) {
 		uint64_t held_us = is_flapping(p, now_us) ? next->live.since_us + flap_hold_us : 0;
-		uint64_t left_us = p->left_us != 0 ? p->left_us + left_hold_us : 0;
+		uint64_t left_us = left_until_us(p);
 
 		return held_us > left_us ? held_us : left_us;
 	}

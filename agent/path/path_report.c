@@ -1,5 +1,7 @@
 #include "agent/path/path_report.h"
 
+#include "agent/path/path_slot.h"
+
 enum { MARKS = sizeof(((struct traffic_marks *)0)->mark) / sizeof(struct traffic_mark) };
 
 static const uint64_t serial_window_us = 10 * US_PER_S;
@@ -86,7 +88,7 @@ bool path_report_accept(struct path_peer *p, int slot, const struct path_report 
 	if (was_answered && hears_us && path->live.reported_number != reported) {
 		const struct probe *probe = probe_find_number(&p->probes, slot, r->heard);
 		if (probe)
-			liveness_on_proof(&path->live, probe->sent_us, now_us);
+			path_slot_on_proof(path, probe->sent_us, now_us);
 	}
 	if (!hears_us && slot == p->in_use && now_us >= p->quiet_until_us)
 		liveness_on_doubt(&path->live, now_us);
@@ -115,10 +117,15 @@ void path_report_count_packets(struct path_peer *p, int slot, const struct probe
 	bool is_alone =
 		slot == p->in_use && probe->sent_us > p->alone_us && path->live.state == PATH_UP;
 
-	if (!is_alone) {
+	/* A peer that began anew hears nothing before its first handshake, by whatever way. */
+	if (!is_alone || data_heard == 0) {
 		d->since_us = 0;
 		return;
 	}
+	/* Packets that the lanes sent since the last look would seem to arrive before they went,
+	 * and to be missing ever after. */
+	if (!probe->is_counted)
+		return;
 	if (d->since_us == 0 || (int32_t)(data_heard - d->heard) < 0)
 		*d = (struct path_deficit){.since_us = now_us,
 					   .base_sent = probe->data_sent,

@@ -151,6 +151,7 @@ static void ping(struct path_peer *p, int slot, uint64_t now_us, struct path_act
 	struct probe *probe = probe_open(&p->probes, a->txid, slot, path->number, now_us);
 
 	probe->data_sent = a->report.data_sent;
+	probe->is_counted = p->polled_us == now_us;
 	liveness_on_probe(&path->live, now_us);
 }
 

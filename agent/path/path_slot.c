@@ -60,6 +60,20 @@ int path_slot_add_candidate(struct path_peer *p, const struct endpoint *addr,
 	return slot;
 }
 
+void path_slot_on_proof(struct path *path, uint64_t sent_us, uint64_t now_us)
+{
+	enum path_state before = path->live.state;
+
+	liveness_on_proof(&path->live, sent_us, now_us);
+	if (before == PATH_UP || path->live.state != PATH_UP)
+		return;
+	path->tries = 0;
+	path->deficit.since_us = 0;
+	/* A lossy way is suspect again and again, and is to be known for it. */
+	if (before != PATH_SUSPECT)
+		score_forget_losses(&path->score);
+}
+
 void path_slot_expire(struct path_peer *p, uint64_t now_us)
 {
 	for (int i = path_slot_after(p, -1); i < CANDIDATES_MAX; i = path_slot_after(p, i))

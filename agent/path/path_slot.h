@@ -32,6 +32,9 @@ int path_slot_of(const struct path_peer *p, const struct way *way);
 /* Slot of a named endpoint, or -1 where it is refused, which is counted. */
 int path_slot_add_candidate(struct path_peer *p, const struct endpoint *addr,
 			    enum candidate_source source, uint64_t now_us, bool *fresh);
+/* Something sent by the way at sent_us was heard by the peer. Where that makes the way work again,
+ * what went missing meanwhile is no loss of it: its state told of that. */
+void path_slot_on_proof(struct path *path, uint64_t sent_us, uint64_t now_us);
 /* Frees those of candidates that have served their time. */
 void path_slot_expire(struct path_peer *p, uint64_t now_us);
 

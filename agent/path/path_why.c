@@ -185,7 +185,9 @@ static const char *why_relay(const struct path_peer *p, int old, uint64_t now_us
 		return "relay-drained";
 	if (left->way.kind == WAY_RELAY && !left->relay.up)
 		return "relay-lost";
-	if (left->live.state == PATH_UP || left->live.state == PATH_PROBING)
+	if (left->live.state == PATH_UP)
+		return "path-better"; /* whatever happened before, it answers */
+	if (left->live.state == PATH_PROBING)
 		return cause ? cause : "path-better";
 	return cause ? cause : "path-silent";
 }

@@ -20,6 +20,7 @@ struct probe {
 	bool settled;	    /* counted as answered or lost */
 	uint32_t number;    /* on that way */
 	uint32_t data_sent; /* data packets by that kind of way until then */
+	bool is_counted;    /* the lanes were looked at just then, so that data_sent is exact */
 	uint64_t sent_us;   /* 0: never used */
 };
 

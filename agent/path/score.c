@@ -5,6 +5,7 @@
 enum { FATES_MAX = 64, FATES_TO_JUDGE = 20, PACKETS_TO_JUDGE = 100, MILLION = 1000 * 1000 };
 
 static const uint64_t min_window_us = 10 * US_PER_S;
+static const uint64_t usual_gap_us = 200 * US_PER_MS; /* of probes by the way in use, at least */
 /* Beyond that a sample says nothing of now: the keep-alives of an idle way are 25 s apart. */
 static const uint64_t sample_good_us = 15 * US_PER_S;
 /* A lost packet costs who waits for it a retransmission. A little loss is everywhere and is free;
@@ -57,6 +58,15 @@ static void start_anew(struct score *s, uint64_t rtt_us)
 		s->jitter_us = doubt_us;
 }
 
+/* The averages are of the same few seconds whether a way is asked each 250 ms or each second: one
+ * beside that in use shall not seem slow for long after it was. */
+static uint64_t weight_after(uint64_t gap_us)
+{
+	uint64_t weight = gap_us / usual_gap_us;
+
+	return weight < 1 ? 1 : weight > 4 ? 4 : weight;
+}
+
 void score_on_rtt(struct score *s, uint64_t rtt_us, uint64_t now_us)
 {
 	if (rtt_us == 0)
@@ -68,8 +78,11 @@ void score_on_rtt(struct score *s, uint64_t rtt_us, uint64_t now_us)
 	} else if (has_drained(s, rtt_us)) {
 		start_anew(s, rtt_us);
 	} else {
-		s->srtt_us = (7 * s->srtt_us + rtt_us) / 8;
-		s->jitter_us = (15 * s->jitter_us + distance(rtt_us, s->last_us)) / 16;
+		uint64_t weight = weight_after(now_us - s->last_at_us);
+
+		s->srtt_us = ((8 - weight) * s->srtt_us + weight * rtt_us) / 8;
+		s->jitter_us =
+			((16 - weight) * s->jitter_us + weight * distance(rtt_us, s->last_us)) / 16;
 	}
 	s->last_us = rtt_us;
 	s->last_at_us = now_us;
@@ -91,6 +104,7 @@ void score_on_packets(struct score *s, uint32_t sent, uint32_t lost)
 	 */
 	uint64_t weight = sent < 64 ? sent : 64, whole = 256;
 
+	s->packets_whole = lost > 0 ? 0 : s->packets_whole + sent;
 	if (s->packets < PACKETS_TO_JUDGE) {
 		weight = sent;
 		s->packets += sent;
@@ -102,7 +116,7 @@ void score_on_packets(struct score *s, uint32_t sent, uint32_t lost)
 
 void score_forget_packets(struct score *s)
 {
-	s->packets = s->packet_loss_ppm = 0;
+	s->packets = s->packets_whole = s->packet_loss_ppm = 0;
 }
 
 void score_forget_losses(struct score *s)
@@ -121,13 +135,23 @@ bool score_is_known(const struct score *s)
 	return s->srtt_us != 0;
 }
 
+/* A burst of losses stays long in the average. Where n packets arrived since, a loss of more than
+ * 3/n would have shown in 95 of 100 cases. */
+static double packet_loss(const struct score *s)
+{
+	double loss = s->packet_loss_ppm / (double)MILLION;
+	double most = s->packets_whole > 0 ? 3.0 / s->packets_whole : 1;
+
+	return loss < most ? loss : most;
+}
+
 double score_loss(const struct score *s)
 {
 	int lost = __builtin_popcountll(s->fate);
 
 	/* Hundreds of packets tell more than some probes. */
 	if (s->packets >= PACKETS_TO_JUDGE)
-		return s->packet_loss_ppm / (double)MILLION;
+		return packet_loss(s);
 	/* One lost probe happens to the best. */
 	if (s->fates >= FATES_TO_JUDGE && lost > 1)
 		return (lost - 1) / (double)s->fates;

@@ -11,14 +11,15 @@
 #include <stdint.h>
 
 struct score {			      /* all zero: nothing measured */
-	uint64_t srtt_us;	      /* RFC 6298's smoothing, 1/8 */
+	uint64_t srtt_us;	      /* RFC 6298's smoothing, 1/8, more after a longer wait */
 	uint64_t last_us, last_at_us; /* the last sample */
 	uint64_t min_us;    /* the least of the last 10 to 20 s: what is left without queues */
-	uint64_t jitter_us; /* RFC 3550 6.4.1's smoothing of differences of RTT, 1/16 */
+	uint64_t jitter_us; /* RFC 3550 6.4.1's smoothing of differences of RTT, 1/16 and more */
 	uint64_t min_new_us, min_since_us;
 	uint64_t fate;		  /* bit 0: the newest settled probe; 1 = lost */
 	unsigned fates;		  /* how many bits are valid, at most 64 */
 	uint32_t packets;	  /* seen for the next, up to what it takes to judge */
+	uint32_t packets_whole;	  /* since one was lost last */
 	uint32_t packet_loss_ppm; /* of our data packets, as the peer's reports show; smoothed */
 };
 

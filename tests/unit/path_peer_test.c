@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/path/path_report.h"
+#include "agent/path/path_why.h"
 #include "common/clock.h"
 #include "tests/unit/test.h"
 
@@ -58,6 +60,7 @@ struct node {
 	uint64_t serial;
 	uint64_t started_us;
 	bool started;
+	bool has_no_keys;   /* hears data and cannot open it: nobody shook hands with it yet */
 	uint64_t direct_us; /* when its choice first became direct after the last mark */
 	unsigned moves, pings;
 	struct sent ring[RING_MAX];
@@ -71,6 +74,7 @@ struct wire {
 	bool cut[2]; /* direct packets towards node i are lost */
 	bool relay_dead[3];
 	unsigned loss_permille;
+	uint64_t slow_us; /* added to each direct packet's time */
 	bool loses_notices;
 	uint32_t dice;
 	struct node node[2];
@@ -152,7 +156,7 @@ static struct flight *carry(struct wire *w, int from, const struct way *way)
 
 	if (!arrives)
 		return NULL;
-	struct flight *f = launch(w, w->now_us + one_way_us(w));
+	struct flight *f = launch(w, w->now_us + one_way_us(w) + w->slow_us);
 	f->to = 1 - from;
 	f->via = way_direct(a->wan);
 	return f;
@@ -817,6 +821,91 @@ TEST(a_little_loss_stays_direct)
 		CHECK(path_peer_choice(&w->node[0].p)->first.kind == WAY_DIRECT);
 		free(w);
 	}
+}
+
+static const struct score *score_in_use(const struct wire *w, int i)
+{
+	return &w->node[i].p.path[w->node[i].p.in_use].score;
+}
+
+TEST(a_path_that_was_slow_is_direct_again_soon_after)
+{
+	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+
+	path_why_note_cause(&w->node[0].p, "nat-rebound", w->now_us);
+	w->slow_us = 20 * MS;
+	run(w, 8 * (uint64_t)US_PER_S);
+	CHECK(path_peer_choice(&w->node[0].p)->first.kind == WAY_RELAY);
+	CHECK_STR(why_code(w, 0), "path-better"); /* whatever happened before */
+	w->slow_us = 0;
+	run(w, 7 * (uint64_t)US_PER_S);
+	CHECK(uses(w, 0, WAY_DIRECT));
+	free(w);
+}
+
+TEST(a_path_that_is_slow_again_and_again_is_left_alone_for_longer)
+{
+	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+
+	for (int i = 0; i < 6; i++) {
+		w->slow_us = 50 * MS;
+		run(w, 10 * (uint64_t)US_PER_S);
+		w->slow_us = 0;
+		run(w, 12 * (uint64_t)US_PER_S);
+	}
+	CHECK(w->node[0].moves <= 7); /* 12 were it held as long each time */
+	free(w);
+}
+
+/* Where one direction comes back first, the peer's report tells of it before any answer does. */
+TEST(what_a_short_cut_took_is_no_loss)
+{
+	for (uint64_t last_us = 0; last_us <= 500 * MS; last_us += 20 * MS) {
+		struct wire *w = wire_typing(80 * MS, BY_ADDRESS_AND_PORT);
+
+		w->cut[0] = w->cut[1] = true;
+		run(w, 600 * MS);
+		w->cut[1] = false;
+		run(w, last_us);
+		w->cut[0] = false;
+		run(w, 5 * US_PER_S);
+		for (int i = 0; i < 2; i++)
+			CHECK(uses(w, i, WAY_DIRECT) && score_loss(score_in_use(w, i)) < 0.01);
+		free(w);
+	}
+}
+
+/* Its probes are answered and its first handshake is under way: nothing says that the way loses. */
+TEST(what_a_peer_without_keys_could_not_open_is_no_loss)
+{
+	struct path_peer p = {.in_use = 0};
+	struct path_pong pong = {.matched = true};
+
+	p.path[0].live.state = PATH_UP;
+	for (uint32_t i = 1; i <= 60; i++) {
+		uint64_t now_us = start_us + i * 250 * MS;
+		struct probe probe = {.sent_us = now_us, .data_sent = 2 * i, .is_counted = true};
+		uint32_t heard = i <= 20 ? 0 : 2 * (i - 20);
+
+		path_report_count_packets(&p, 0, &probe, heard, now_us, &pong);
+	}
+	CHECK(p.path[0].score.packets > 0 && p.path[0].score.packet_loss_ppm == 0);
+}
+
+/* Lanes send while main looks elsewhere: a ping between two looks knows an old count. */
+TEST(a_ping_between_two_looks_at_the_lanes_finds_no_loss)
+{
+	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+
+	w->node[0].p.path[w->node[0].p.in_use].deficit.since_us = 0;
+	run(w, 900 * MS);
+	for (int i = 0; i < 8; i++)
+		send_data(w, 0, CARGO_KEY, ++w->keys);
+	path_peer_ping(&w->node[0].p, w->now_us, &w->actions);
+	carry_out(w, 0);
+	run(w, 5 * US_PER_S);
+	CHECK(score_in_use(w, 0)->packets > 0 && score_in_use(w, 0)->packet_loss_ppm == 0);
+	free(w);
 }
 
 /* Both ends cut and let through again and again: the hold-down sets in. */
