@@ -5,9 +5,8 @@
 static const uint64_t window_us = 10 * US_PER_S;
 /* A peer that was idle is looked for anew when somebody types: that is a reason too. */
 static const uint64_t settle_us = 3 * US_PER_S;
-/* "Direct within 2 s", the time in which what a cut took for loss fades, and the hold-down of a
- * path that has gone too often. */
-static const uint64_t direct_within_us = 10 * US_PER_S, hold_down_us = 60 * US_PER_S;
+/* "Direct within 2 s", and the hold-down of a path that has gone too often. */
+static const uint64_t direct_within_us = 2 * US_PER_S, hold_down_us = 60 * US_PER_S;
 
 void watch_choice_init(struct watch_choice *w, const struct expect *expect, const char *node,
 		       const char *peer)
