@@ -1,6 +1,7 @@
 /*
- * connection: the kernel's half of TCP: acknowledgements, retransmission (RFC 6298, RFC
- * 5681, NewReno's partial acknowledgements of RFC 6582), windows, the end.
+ * connection: the kernel's half of TCP: acknowledgements, retransmission (RFC 6298 as Linux
+ * counts it, RFC 5681, NewReno's partial acknowledgements of RFC 6582; a timeout that timestamps
+ * show to have been too early is undone, RFC 3522 and 4015), windows, the end.
  */
 #include <errno.h>
 #include <string.h>
@@ -48,23 +49,31 @@ static void start_waiting(struct stream *s)
 		set_resend(s, s->rto_us);
 }
 
-/* RFC 6298 section 2. */
-static void take_sample(struct stream *s, uint64_t ack)
+/* RFC 6298 section 2: a round trip of what was sent then. */
+static void take_round_trip(struct stream *s, uint64_t sent_us)
 {
-	if (s->sample_us == 0 || ack < s->sample_seq)
-		return;
-	uint64_t rtt_us = world_now_us() - s->sample_us;
+	uint64_t rtt_us = world_now_us() - sent_us;
 	uint64_t off_us = rtt_us > s->rtt_us ? rtt_us - s->rtt_us : s->rtt_us - rtt_us;
+
 	s->rtt_var_us = s->rtt_us == 0 ? rtt_us / 2 : (3 * s->rtt_var_us + off_us) / 4;
 	s->rtt_us = s->rtt_us == 0 ? rtt_us : (7 * s->rtt_us + rtt_us) / 8;
 	s->sample_us = 0;
 }
 
+static void take_sample(struct stream *s, uint64_t ack)
+{
+	if (s->sample_us != 0 && ack >= s->sample_seq)
+		take_round_trip(s, s->sample_us);
+}
+
+/* Linux's least RTO is one beyond the round trip (tcp_rtt_estimator, tcp_set_rto). */
 static uint64_t fresh_rto(const struct stream *s)
 {
-	uint64_t rto_us = s->rtt_us == 0 ? first_rto_us : s->rtt_us + 4 * s->rtt_var_us;
+	uint64_t spread_us = 4 * s->rtt_var_us;
 
-	return rto_us < rto_min_us ? rto_min_us : rto_us;
+	if (s->rtt_us == 0)
+		return first_rto_us;
+	return s->rtt_us + (spread_us > rto_min_us ? spread_us : rto_min_us);
 }
 
 /* ---- data out ---- */
@@ -146,6 +155,11 @@ static void send_again(struct stream *s)
 		segment_send(s, SEGMENT_SYN | SEGMENT_ACK, 0, 0);
 		break;
 	case STREAM_OPEN:
+		if (s->timeout_us == 0) {
+			s->timeout_us = world_now_us();
+			s->congestion_before = s->congestion_bytes;
+			s->slow_start_before = s->slow_start_until;
+		}
 		s->congestion_bytes = STREAM_SEGMENT_BYTES;
 		s->slow_start_until = (size_t)(s->next - s->una) / 2;
 		s->recover = s->highest;
@@ -257,11 +271,26 @@ static void grow_congestion(struct stream *s, uint64_t acked)
 		s->congestion_bytes = STREAM_BUFFER_BYTES;
 }
 
-static void on_progress(struct stream *s, uint64_t ack)
+/* What is acknowledged first after a timeout was sent before it: the segment was late, not lost,
+ * and so are those behind it. */
+static void undo_timeout(struct stream *s, const struct segment *g)
 {
-	uint64_t acked = ack - s->una, data = byte_queue_len(&s->out);
+	if (s->timeout_us != 0 && g->echo_us < s->timeout_us) {
+		take_round_trip(s, g->echo_us);
+		s->congestion_bytes = s->congestion_before;
+		s->slow_start_until = s->slow_start_before;
+		s->next = s->highest;
+		s->recover = s->una;
+	}
+	s->timeout_us = 0;
+}
+
+static void on_progress(struct stream *s, const struct segment *g)
+{
+	uint64_t ack = g->ack, acked = ack - s->una, data = byte_queue_len(&s->out);
 
 	take_sample(s, ack);
+	undo_timeout(s, g);
 	byte_queue_take(&s->out, (size_t)(acked < data ? acked : data));
 	s->una = ack;
 	if (s->next < ack)
@@ -302,7 +331,7 @@ static void on_ack(struct stream *s, const struct transit *p)
 	s->acked_us = host_awake_us(s->host);
 	s->peer_window = g->window;
 	if (g->ack > s->una && g->ack <= s->highest)
-		on_progress(s, g->ack);
+		on_progress(s, g);
 	else if (is_repeated && g->window > 0)
 		on_repeated_ack(s);
 	if (g->window == 0 && s->waiting_since_us != 0) {
@@ -358,6 +387,9 @@ static void on_data(struct stream *s, struct transit *p)
 		transit_free(p);
 		return;
 	}
+	/* RFC 7323 section 4.3: the time of what moves the left edge. */
+	if (p->segment.seq <= s->expected && p->segment.seq + p->len > s->expected)
+		s->echo_us = p->segment.sent_us;
 	if (!take_in_order(s, p)) {
 		keep_early(s, p);
 		return;

@@ -38,6 +38,7 @@ enum { SEGMENT_SYN = 1, SEGMENT_ACK = 2, SEGMENT_FIN = 4, SEGMENT_RST = 8 };
 struct segment {     /* sequence numbers as TCP's, but of 64 bits from 0 on */
 	uint64_t id; /* the connection's */
 	uint64_t seq, ack;
+	uint64_t sent_us, echo_us; /* timestamps (RFC 7323) */
 	uint32_t window;
 	uint8_t flags;
 };

@@ -64,6 +64,8 @@ void segment_send(struct stream *s, uint8_t flags, uint64_t seq, size_t len)
 				      .seq = seq,
 				      .ack = s->expected,
 				      .window = s->told_window,
+				      .sent_us = world_now_us(),
+				      .echo_us = s->echo_us,
 				      .flags = flags};
 	if (len > 0)
 		memcpy(p->data, byte_queue_front(&s->out) + (seq - s->una), len);

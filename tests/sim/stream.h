@@ -1,12 +1,12 @@
 /*
  * stream: TCP as far as programs see it, over the simulated network.
  *
- * Ordered bytes with a window each way, a handshake of one round trip, retransmission (200 ms at
- * least, doubling), a FIN or an RST at the end. Segments are packets like any: links lose them,
- * NATs map them, a cut stalls them; whatever ends a connection in the field ends it here for the
- * same reason: data unacknowledged for STREAM_USER_TIMEOUT_US (as common/net/tcp.c asks the
- *kernel), the other host restarted or the NAT gave another port (RST), nobody listens (refused), a
- *dial unanswered for 127 s.
+ * Ordered bytes with a window each way, a handshake of one round trip, retransmission (a round trip
+ * and 200 ms at least, doubling), a FIN or an RST at the end. Segments are packets like any: links
+ * lose them, NATs map them, a cut stalls them; whatever ends a connection in the field ends it here
+ * for the same reason: data unacknowledged for STREAM_USER_TIMEOUT_US (as common/net/tcp.c asks the
+ * kernel), the other host restarted or the NAT gave another port (RST), nobody listens (refused), a
+ * dial unanswered for 127 s.
  *
  *	DIALLING --SYN-ACK--> OPEN --close--> (the kernel delivers the rest, then FIN)
  *	DIALLING --RST, no answer--> ENDED      OPEN --RST, timeout--> ENDED

@@ -47,6 +47,9 @@ struct stream {
 	uint64_t waiting_since_us;	/* awake time of the oldest unacknowledged; 0: none */
 	uint64_t acked_us;		/* awake time of the last acknowledgement; 0: none */
 	unsigned tries;
+	uint64_t timeout_us; /* the first resend since anything was acknowledged; 0: none */
+	size_t congestion_before, slow_start_before; /* that timeout */
+	uint64_t echo_us; /* when the other side sent what came last in order */
 
 	uint64_t end_seq; /* of the FIN, once is_ended */
 
