@@ -164,8 +164,10 @@ void node_apply_map(struct node *node, uint64_t now_us)
 
 void node_save_map(struct node *node)
 {
-	save_trust(node);
+	/* In this order: where power goes between the two, a map older than what is remembered
+	 * would look as if peers had come with older keys. */
 	node_warn_state(node, state_save_map(&node->state, &node->map));
+	save_trust(node);
 }
 
 void node_drop_map(struct node *node)

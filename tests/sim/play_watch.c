@@ -343,6 +343,10 @@ static void on_event(void *arg, struct node_machine *m, const struct event *even
 	unsigned node = town_index(&p->town, m), other = node_of(p, event->peer);
 	uint64_t now_us = play_now_us(p);
 
+	/* No coordinator of a day lies. */
+	if (event->kind == EVENT_IDENTITY)
+		verdict_fail(verdict_of(p), now_us, "identity", "%s: %s", p->day->nodes[node].name,
+			     event->cause);
 	if (event->kind != EVENT_GAP || event->end_unix_us <= event->unix_us)
 		return;
 	uint64_t span_us = event->end_unix_us - event->unix_us;
