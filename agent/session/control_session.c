@@ -175,14 +175,17 @@ static enum control_session_do on_goaway(struct control_session *s, uint64_t aft
 		after_us = longest_wait_us * 10;
 	if (after_us < shortest_wait_us)
 		after_us = shortest_wait_us;
-	/* Sent away as soon as it came, a node comes back ever slower, whatever it is told. */
-	if (!was_useful(s, now_us)) {
-		uint64_t wait_us = back_off_us(s, random);
+	uint64_t wait_us = after_us + part_of(after_us / 2, random);
 
-		after_us = after_us > wait_us ? after_us : wait_us;
+	/* Sent away as soon as it came, a node comes back ever slower, whatever it is told; but no
+	 * slower than one that finds nobody. */
+	if (!was_useful(s, now_us)) {
+		uint64_t own_us = back_off_us(s, random);
+
+		wait_us = wait_us > own_us ? wait_us : own_us;
 		s->failures++;
 	}
-	s->come_back_us = now_us + after_us + part_of(after_us / 2, random);
+	s->come_back_us = now_us + wait_us;
 	return close_with(s, "the coordinator goes away for a moment");
 }
 
