@@ -15,7 +15,13 @@
 #include "common/statefile.h"
 #include "common/version.h"
 
-enum { FILE_MAX = 1 << 20, NAME_MAX_LEN = 64, LINE_MAX_LEN = 4096, WHERE_LEN = 128 };
+enum {
+	FILE_MAX = 1 << 20,
+	NAME_MAX_LEN = 64,
+	LINE_MAX_LEN = 4096,
+	WHERE_LEN = 128,
+	SHOWN_MAX = 64
+};
 
 /* ---- options that every program has ---- */
 
@@ -350,8 +356,12 @@ static int add_word(struct reading *r, const char *word)
 {
 	struct config *out = r->out;
 
-	if (out->n_words == r->program->words_max || out->n_words == CONFIG_WORDS_MAX)
-		return fail(r, "unexpected argument \"%.64s\"; --help shows the usage", word);
+	if (out->n_words == r->program->words_max || out->n_words == CONFIG_WORDS_MAX) {
+		/* Behind a colon or an equals sign an invitation has its secret. */
+		size_t len = strcspn(word, ":=");
+		return fail(r, "unexpected argument \"%.*s\"; --help shows the usage",
+			    (int)(len < SHOWN_MAX ? len : SHOWN_MAX), word);
+	}
 	out->words[out->n_words++] = config_keep(out, word, strlen(word));
 	return 0;
 }

@@ -21,6 +21,8 @@ enum flag {
 	FLAG_SINCE = 1 << 5
 };
 
+enum { SHOWN_MAX = 40 };
+
 struct command_entry {
 	const char *name;
 	size_t words_min, words_max;
@@ -126,6 +128,15 @@ static bool is_secret(const char *arg)
 	return strncmp(arg, "warren://", 9) == 0 || strstr(arg, "token=") != NULL;
 }
 
+/* How much of a word may be shown again: nothing behind a colon or an equals sign, where an
+ * invitation has its secret, since messages end in logs. */
+static int shown_len(const char *word)
+{
+	size_t len = strcspn(word, ":=");
+
+	return len < SHOWN_MAX ? (int)len : SHOWN_MAX;
+}
+
 static void free_copies(char **copies)
 {
 	for (char **c = copies; *c; c++) {
@@ -218,8 +229,8 @@ static bool check(struct arguments *a)
 	if (n == 0)
 		return complain("which command? `warren --help` lists them");
 	if (found < 0)
-		return complain("there is no command %.40s; `warren --help` lists them",
-				a->config.words[0]);
+		return complain("there is no command %.*s; `warren --help` lists them",
+				shown_len(a->config.words[0]), a->config.words[0]);
 	const struct command_entry *entry = &commands[found];
 	unsigned foreign = flags_given(a) & ~entry->flags;
 	if (n - 1 < entry->words_min || n - 1 > entry->words_max)
@@ -229,8 +240,8 @@ static bool check(struct arguments *a)
 	if (a->count < 0 || a->count > 1000000)
 		return complain("--count: a number of probes, 1 to 1000000");
 	if (!read_interval(a))
-		return complain("--interval: %.40s is not a number of seconds (0.01 to 3600)",
-				a->interval_text);
+		return complain("--interval: %.*s is not a number of seconds (0.01 to 3600)",
+				shown_len(a->interval_text), a->interval_text);
 	a->command = (enum command)found;
 	for (size_t i = 1; i < n; i++)
 		a->words[i - 1] = a->config.words[i];

@@ -1,6 +1,7 @@
 #include "agent/cli/arguments.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/test.h"
@@ -88,6 +89,35 @@ TEST(an_invitation_is_overwritten_even_where_the_line_is_wrong)
 	READ(&l, "down", "warren://c.example/#token=x");
 	CHECK(!l.goes_on && l.status == 2);
 	CHECK(strstr(l.text[2], "token") == NULL);
+}
+
+/* What it prints is caught. */
+static void check_hides(const char *const *words, const char *wanted)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *before = stderr, *caught = open_memstream(&text, &len);
+	struct line l;
+
+	stderr = caught;
+	read_line(&l, words);
+	stderr = before;
+	fclose(caught);
+	CHECK(!l.goes_on && l.status == 2);
+	CHECK_STR(text, wanted);
+	free(text);
+}
+
+TEST(an_invitation_in_a_wrong_place_is_not_shown_again)
+{
+	static const char invitation[] = "warren://mesh.example/?token=wt_0123456789";
+
+	check_hides((const char *const[]){invitation, NULL},
+		    "warren: there is no command warren; `warren --help` lists them\n");
+	check_hides((const char *const[]){"trust", "a", "b", invitation, NULL},
+		    "warren: unexpected argument \"warren\"; --help shows the usage\n");
+	check_hides((const char *const[]){"ping", "a", "-i", invitation, NULL},
+		    "warren: --interval: warren is not a number of seconds (0.01 to 3600)\n");
 }
 
 TEST(what_is_wrong_ends_with_status_2)
