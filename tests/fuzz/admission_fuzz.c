@@ -68,59 +68,77 @@ struct client {
 	unsigned connections;
 };
 
+struct talk {
+	struct script *s;
+	struct admission *a;
+	bool fail_open;
+	struct client clients[KEYS];
+	uint64_t now_us;
+};
+
+static void come(struct talk *t, struct client *c, const struct public_key *key)
+{
+	const struct ip_addr from = {{[10] = 0xff, 0xff, 192, 0, 2, 7}};
+	enum admission_decision d = admission_on_connect(t->a, key, &from, t->now_us, unix_s);
+
+	MUST(d != ADMISSION_LET_IN || c->was_admitted || t->fail_open);
+	c->connections += d != ADMISSION_CLOSE;
+}
+
+static void ask(struct talk *t)
+{
+	struct admission_question q;
+
+	while (admission_ask(t->a, t->now_us, &q)) {
+		MUST(q.key.b[0] >= 1 && q.key.b[0] <= KEYS);
+		MUST(!t->clients[q.key.b[0] - 1].is_asked);
+		t->clients[q.key.b[0] - 1].is_asked = true;
+	}
+}
+
+static void answer(struct talk *t, struct client *c, const struct public_key *key)
+{
+	enum admission_answer said = script_pick(t->s, 3);
+	enum admission_decision d = admission_on_answer(t->a, key, said, t->now_us, unix_s);
+
+	if (!c->is_asked) {
+		MUST(d == ADMISSION_WAIT);
+		return;
+	}
+	MUST(d != ADMISSION_LET_IN || said == ADMISSION_YES || c->was_admitted || t->fail_open);
+	MUST(said != ADMISSION_NO || d == ADMISSION_CLOSE || c->connections == 0);
+	c->is_asked = false;
+	if (said != ADMISSION_SILENT)
+		c->was_admitted = said == ADMISSION_YES;
+}
+
 static void converse(struct script *s)
 {
-	bool fail_open = script_byte(s) & 1;
-	struct admission *a = admission_new(seed, fail_open);
-	struct client clients[KEYS] = {0};
-	uint64_t now_us = US_PER_S;
+	struct talk t = {.s = s, .fail_open = script_byte(s) & 1, .now_us = US_PER_S};
 
+	t.a = admission_new(seed, t.fail_open);
 	for (unsigned i = 0; i < STEPS_MAX && script_has_more(s); i++) {
 		unsigned how = script_pick(s, 5), n = script_pick(s, KEYS);
-		struct client *c = &clients[n];
+		struct client *c = &t.clients[n];
 		struct public_key key = {.b = {(uint8_t)(n + 1)}};
-		const struct ip_addr from = {{[10] = 0xff, 0xff, 192, 0, 2, 7}};
-		struct admission_question q;
-		enum admission_decision d;
 
 		switch (how) {
 		case 0:
-			d = admission_on_connect(a, &key, &from, now_us, unix_s);
-			MUST(d != ADMISSION_LET_IN || c->was_admitted || fail_open);
-			c->connections += d != ADMISSION_CLOSE;
+			come(&t, c, &key);
 			break;
 		case 1:
 			if (c->connections > 0 && c->connections--)
-				admission_on_disconnect(a, &key);
+				admission_on_disconnect(t.a, &key);
 			break;
 		case 2:
-			now_us += script_pause_us(s);
-			while (admission_ask(a, now_us, &q)) {
-				MUST(q.key.b[0] >= 1 && q.key.b[0] <= KEYS);
-				MUST(!clients[q.key.b[0] - 1].is_asked);
-				clients[q.key.b[0] - 1].is_asked = true;
-			}
+			t.now_us += script_pause_us(s);
+			ask(&t);
 			break;
-		default: {
-			enum admission_answer said = script_pick(s, 3);
-
-			d = admission_on_answer(a, &key, said, now_us, unix_s);
-			if (!c->is_asked) {
-				MUST(d == ADMISSION_WAIT);
-				break;
-			}
-			MUST(d != ADMISSION_LET_IN || said == ADMISSION_YES || c->was_admitted ||
-			     fail_open);
-			MUST(said != ADMISSION_NO || d == ADMISSION_CLOSE || c->connections == 0);
-			c->is_asked = false;
-			if (said == ADMISSION_NO)
-				c->was_admitted = false;
-			if (said == ADMISSION_YES)
-				c->was_admitted = true;
-		}
+		default:
+			answer(&t, c, &key);
 		}
 	}
-	admission_free(a);
+	admission_free(t.a);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -12,20 +12,25 @@
 #include "agent/session/control_session.h"
 
 #include "common/clock.h"
+#include "tests/fuzz/dial_watch.h"
 #include "tests/fuzz/script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { STEPS_MAX = 400, TEXT_MAX = 2048, DIALS = 30, SILENCE_MAX_S = 31, AWAY_MAX_S = 900 };
-static const uint64_t SHORTEST_WAIT_US = 50 * US_PER_MS, MINUTE_US = 60 * (uint64_t)US_PER_S;
+enum {
+	STEPS_MAX = 400,
+	TEXT_MAX = 2048,
+	DIALS_PER_MINUTE = 30,
+	SILENCE_MAX_S = 31,
+	AWAY_MAX_S = 900
+};
+static const uint64_t SHORTEST_WAIT_US = 50 * US_PER_MS;
 
 struct world {
 	struct script s;
 	struct control_session session;
-	uint64_t now_us, closed_us;
-	uint64_t dials_us[DIALS];
-	size_t n_dials;
-	bool is_free;  /* a person or the network asked for the next dial */
+	uint64_t now_us;
+	struct dial_watch dials;
 	bool upgraded; /* on this connection */
 };
 
@@ -39,28 +44,17 @@ static void close_now(struct world *w, const char *reason)
 	struct control_session *s = &w->session;
 
 	control_session_on_closed(s, reason, dice(w), w->now_us);
-	w->closed_us = w->now_us;
+	dial_watch_on_closed(&w->dials, w->now_us);
 	w->upgraded = false;
 	MUST(s->state == CONTROL_SESSION_WAITING || s->state == CONTROL_SESSION_REFUSED);
 	MUST(s->state == CONTROL_SESSION_REFUSED ||
 	     s->deadline_us - w->now_us <= AWAY_MAX_S * (uint64_t)US_PER_S);
 }
 
-static void dial(struct world *w)
-{
-	MUST(w->n_dials == 0 || w->is_free || w->now_us - w->closed_us >= SHORTEST_WAIT_US);
-	if (w->is_free)
-		w->n_dials = 0;
-	w->is_free = false;
-	/* The one so many dials ago lies more than a minute back. */
-	MUST(w->n_dials < DIALS || w->now_us - w->dials_us[w->n_dials % DIALS] > MINUTE_US);
-	w->dials_us[w->n_dials++ % DIALS] = w->now_us;
-}
-
 static void carry_out(struct world *w, enum control_session_do what)
 {
 	if (what == CONTROL_DO_DIAL)
-		dial(w);
+		dial_watch_on_dial(&w->dials, w->now_us);
 	if (what == CONTROL_DO_CLOSE)
 		close_now(w, "closed");
 }
@@ -191,11 +185,11 @@ static void step(struct world *w)
 			close_now(w, "the other end closed");
 		break;
 	case 6:
-		w->is_free = true;
+		dial_watch_free_next(&w->dials);
 		carry_out(w, control_session_check(s, w->now_us));
 		break;
 	case 7:
-		w->is_free = true;
+		dial_watch_free_next(&w->dials);
 		control_session_retry(s, w->now_us);
 		break;
 	case 8:
@@ -214,7 +208,7 @@ static void check_honest(struct world *w)
 		control_session_retry(s, w->now_us);
 	if (s->state != CONTROL_SESSION_WAITING)
 		close_now(w, "closed");
-	w->is_free = true;
+	dial_watch_free_next(&w->dials);
 	wait(w, s->deadline_us > w->now_us ? s->deadline_us - w->now_us : 0);
 	MUST(s->state == CONTROL_SESSION_DIALLING);
 	control_session_on_connected(s, w->now_us);
@@ -230,7 +224,10 @@ static void check_honest(struct world *w)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct world w = {.s = script_init(data, len), .now_us = 1000 * (uint64_t)US_PER_S};
+	struct world w = {
+		.s = script_init(data, len),
+		.now_us = 1000 * (uint64_t)US_PER_S,
+		.dials = {.shortest_wait_us = SHORTEST_WAIT_US, .per_minute = DIALS_PER_MINUTE}};
 
 	for (unsigned i = 0; i < STEPS_MAX && script_has_more(&w.s); i++)
 		step(&w);

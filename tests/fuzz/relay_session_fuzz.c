@@ -15,12 +15,13 @@
 
 #include "common/clock.h"
 #include "common/net/http.h"
+#include "tests/fuzz/dial_watch.h"
 #include "tests/fuzz/script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { STEPS_MAX = 300, SPAN_MAX = 2048, DIALS = 80, WAIT_MAX_S = 90 };
-static const uint64_t SHORTEST_WAIT_US = 10 * US_PER_MS, MINUTE_US = 60 * (uint64_t)US_PER_S;
+enum { STEPS_MAX = 300, SPAN_MAX = 2048, DIALS_PER_MINUTE = 80, WAIT_MAX_S = 90 };
+static const uint64_t SHORTEST_WAIT_US = 10 * US_PER_MS;
 static const uint8_t nonce[DERP_NONCE_LEN] = {5};
 
 struct world {
@@ -28,10 +29,9 @@ struct world {
 	struct relay_session session;
 	struct secret_key client, relay, other;
 	struct public_key client_key, relay_key;
-	uint64_t now_us, closed_us, dials_us[DIALS];
-	size_t n_dials;
-	bool is_free; /* a person or the network asked for the next dial */
-	bool proven;  /* on this connection */
+	uint64_t now_us;
+	struct dial_watch dials;
+	bool proven; /* on this connection */
 	uint64_t up_us, sent_bytes;
 	uint8_t bytes[RELAY_SESSION_OUT_MAX];
 	struct writer out;
@@ -48,26 +48,16 @@ static void close_now(struct world *w)
 	struct relay_session *s = &w->session;
 
 	relay_session_on_closed(s, "closed", (uint32_t)script_dice(&w->s), w->now_us);
-	w->closed_us = w->now_us;
+	dial_watch_on_closed(&w->dials, w->now_us);
 	w->proven = false;
 	MUST(s->state == RELAY_DOWN && s->retry_us - w->now_us <= WAIT_MAX_S * (uint64_t)US_PER_S);
-}
-
-static void dial(struct world *w)
-{
-	MUST(w->n_dials == 0 || w->is_free || w->now_us - w->closed_us >= SHORTEST_WAIT_US);
-	if (w->is_free)
-		w->n_dials = 0;
-	w->is_free = false;
-	MUST(w->n_dials < DIALS || w->now_us - w->dials_us[w->n_dials % DIALS] > MINUTE_US);
-	w->dials_us[w->n_dials++ % DIALS] = w->now_us;
 }
 
 static void carry_out(struct world *w, enum relay_session_do what)
 {
 	MUST(!w->out.failed);
 	if (what == RELAY_DO_DIAL)
-		dial(w);
+		dial_watch_on_dial(&w->dials, w->now_us);
 	if (what == RELAY_DO_CLOSE)
 		close_now(w);
 }
@@ -268,11 +258,11 @@ static void step(struct world *w)
 			close_now(w);
 		break;
 	case 7:
-		w->is_free = true;
+		dial_watch_free_next(&w->dials);
 		carry_out(w, relay_session_check(s, w->now_us, fresh(w)));
 		break;
 	case 8:
-		w->is_free = true;
+		dial_watch_free_next(&w->dials);
 		relay_session_hold(s, script_byte(&w->s) & 1, script_byte(&w->s) & 1, w->now_us,
 				   fresh(w));
 		break;
@@ -292,7 +282,7 @@ static void check_honest(struct world *w)
 	relay_session_hold(s, true, true, w->now_us, fresh(w));
 	if (s->state != RELAY_DOWN)
 		close_now(w);
-	w->is_free = true;
+	dial_watch_free_next(&w->dials);
 	wait(w, s->deadline_us > w->now_us ? s->deadline_us - w->now_us : 0);
 	MUST(s->state == RELAY_DIALLING);
 	connect_to(w, true);
@@ -304,7 +294,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static struct world w;
 
-	w = (struct world){.s = script_init(data, len), .now_us = 1000 * (uint64_t)US_PER_S};
+	w = (struct world){
+		.s = script_init(data, len),
+		.now_us = 1000 * (uint64_t)US_PER_S,
+		.dials = {.shortest_wait_us = SHORTEST_WAIT_US, .per_minute = DIALS_PER_MINUTE}};
 	secret_key_from_random(&w.client, (const uint8_t[KEY_LEN]){8});
 	secret_key_from_random(&w.relay, (const uint8_t[KEY_LEN]){16});
 	secret_key_from_random(&w.other, (const uint8_t[KEY_LEN]){24});
