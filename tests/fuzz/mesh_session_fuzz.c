@@ -11,6 +11,7 @@
 #include "derp-relay/mesh_session.h"
 
 #include "common/clock.h"
+#include "tests/fuzz/fixed_key.h"
 #include "tests/fuzz/script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -24,12 +25,17 @@ struct world {
 	struct hub *hub;
 	struct client_env env;
 	struct secret_key other, third;
-	struct public_key other_key, keys[KEYS]; /* 0 and 1: our clients */
+	struct public_key other_key, third_key, keys[KEYS]; /* 0 and 1: our clients */
 	struct client_conn client[2];
 	struct mesh_session session;
 	uint64_t now_us;
 	unsigned logins;
 	uint8_t out[BUF_LEN];
+};
+
+struct sealed { /* len 0: not yet */
+	uint8_t bytes[512];
+	size_t len;
 };
 
 static struct world world;
@@ -68,16 +74,21 @@ static void hear_frame(struct world *w, const struct derp_frame *f)
 	hear(w, bytes, wr.len, NULL);
 }
 
-static void hear_server_info(struct world *w, const struct secret_key *by)
+/* The same bytes each time, so they are sealed once. */
+static void hear_server_info(struct world *w, bool is_thirds)
 {
-	const struct derp_server_info info = {.version = 2};
-	uint8_t bytes[512];
-	struct writer wr = writer_init(bytes, sizeof(bytes));
-	struct public_key key;
+	static struct sealed made[2];
+	struct sealed *info = &made[is_thirds];
 
-	secret_key_public(by, &key);
-	MUST(derp_server_info_seal(&info, by, &w->env.pub, nonce, &wr) == 0);
-	hear(w, bytes, wr.len, &key);
+	if (info->len == 0) {
+		const struct derp_server_info plain = {.version = 2};
+		struct writer wr = writer_init(info->bytes, sizeof(info->bytes));
+
+		MUST(derp_server_info_seal(&plain, is_thirds ? &w->third : &w->other, &w->env.pub,
+					   nonce, &wr) == 0);
+		info->len = wr.len;
+	}
+	hear(w, info->bytes, info->len, is_thirds ? &w->third_key : &w->other_key);
 }
 
 static void hear_made(struct world *w)
@@ -91,7 +102,7 @@ static void hear_made(struct world *w)
 			f.server_key = how & 64 ? w->env.pub : w->keys[key];
 		break;
 	case 1:
-		hear_server_info(w, how & 128 ? &w->third : &w->other);
+		hear_server_info(w, how & 128);
 		return;
 	case 2:
 		f = (struct derp_frame){.type = DERP_PEER_PRESENT};
@@ -190,19 +201,32 @@ static void step(struct world *w)
 	(void)hub_take_wakes(w->hub);
 }
 
+/* The login of one of our clients, sealed once; a copy, as it is opened in place. */
+static struct sealed login_of(const struct world *w, unsigned i)
+{
+	static struct sealed made[2];
+
+	if (made[i].len == 0) {
+		const struct derp_client_info info = {.version = DERP_VERSION};
+		struct writer wr = writer_init(made[i].bytes, sizeof(made[i].bytes));
+		struct secret_key secret;
+		struct public_key key;
+
+		fixed_key(i, &secret, &key);
+		MUST(derp_client_info_seal(&info, &secret, &w->env.pub, nonce, &wr) == 0);
+		made[i].len = wr.len;
+	}
+	return made[i];
+}
+
 static void add_client(struct world *w, unsigned i)
 {
 	static const struct endpoint from = {.port = 1};
-	struct derp_client_info info = {.version = DERP_VERSION};
-	struct secret_key secret;
-	uint8_t bytes[512];
-	struct writer wr = writer_init(bytes, sizeof(bytes));
+	struct sealed login = login_of(w, i);
 	size_t used;
 
-	secret_key_from_random(&secret, (const uint8_t[KEY_LEN]){0, (uint8_t)i});
 	MUST(client_conn_init(&w->client[i], 0, &from, 0, nonce, 0, w->now_us) == 0);
-	MUST(derp_client_info_seal(&info, &secret, &w->env.pub, nonce, &wr) == 0);
-	MUST(client_conn_on_bytes(&w->client[i], &w->env, w->hub, bytes, wr.len, w->now_us,
+	MUST(client_conn_on_bytes(&w->client[i], &w->env, w->hub, login.bytes, login.len, w->now_us,
 				  &used) == 0);
 	MUST(client_conn_on_admission(&w->client[i], w->hub, true, w->now_us) == 0);
 }
@@ -215,16 +239,13 @@ static void open_world(struct world *w, const uint8_t *data, size_t len)
 	w->hub = hub_new(seed, 1 << 20);
 	w->env = (struct client_env){.has_mesh_key = true, .limits = limits_make(0, 0)};
 	memcpy(w->env.mesh_key, mesh_key, KEY_LEN);
-	secret_key_from_random(&w->env.secret, (const uint8_t[KEY_LEN]){0, 77});
-	secret_key_public(&w->env.secret, &w->env.pub);
-	secret_key_from_random(&w->other, (const uint8_t[KEY_LEN]){0, 88});
-	secret_key_public(&w->other, &w->other_key);
-	secret_key_from_random(&w->third, (const uint8_t[KEY_LEN]){0, 99});
+	fixed_key(77, &w->env.secret, &w->env.pub);
+	fixed_key(88, &w->other, &w->other_key);
+	fixed_key(99, &w->third, &w->third_key);
 	for (unsigned i = 0; i < KEYS; i++) {
 		struct secret_key secret;
 
-		secret_key_from_random(&secret, (const uint8_t[KEY_LEN]){0, (uint8_t)i});
-		secret_key_public(&secret, &w->keys[i]);
+		fixed_key(i, &secret, &w->keys[i]);
 	}
 	add_client(w, 0);
 	add_client(w, 1);
