@@ -254,23 +254,35 @@ static void hold_back(struct world *w)
 	fly(w, &p);
 }
 
-/* Which initiations it has taken, a WireGuard device does not know over a restart: an old one gets
- * an answer once more, which is of no use to who replayed it. */
+/* Which initiations it has taken, a WireGuard device does not know over a restart, nor of a peer
+ * that was removed and added again: an old one gets an answer once more, which is of no use to who
+ * replayed it. */
+static void forget_taken(struct world *w, unsigned self, unsigned from)
+{
+	for (size_t i = 0; i < w->taped; i++) {
+		struct packet *p = &w->tape[i];
+
+		if (p->to == self && p->from == from && p->bytes[0] == WG_TYPE_INITIATION)
+			p->taken = false;
+	}
+}
+
 static void restart(struct world *w, unsigned self)
 {
 	stop(&w->node[self]);
 	start(w, self);
-	for (size_t i = 0; i < w->taped; i++)
-		if (w->tape[i].to == self && w->tape[i].bytes[0] == WG_TYPE_INITIATION)
-			w->tape[i].taken = false;
+	for (unsigned from = 0; from < NODES; from++)
+		forget_taken(w, self, from);
 }
 
 static void revoke_or_admit(struct world *w)
 {
-	if (w->node[DEVICE].link[LIAR].peer)
+	if (w->node[DEVICE].link[LIAR].peer) {
 		forget(w, DEVICE, LIAR);
-	else
-		meet(w, DEVICE, LIAR);
+		return;
+	}
+	meet(w, DEVICE, LIAR);
+	forget_taken(w, DEVICE, LIAR);
 }
 
 enum {
