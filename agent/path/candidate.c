@@ -8,6 +8,8 @@
 static const uint64_t keep_answered_us = (uint64_t)600 * US_PER_S;
 static const uint64_t keep_unnamed_us = 30 * US_PER_S;
 static const uint64_t keep_heard_us = 45 * US_PER_S;
+/* The way in use and the one beside it give a sign within a second. */
+static const uint64_t port_fresh_us = 2 * US_PER_S;
 
 static const char *const source_words[CANDIDATE_SOURCES] = {
 	[CANDIDATE_LOCAL] = "local",	 [CANDIDATE_STUN] = "stun",
@@ -59,6 +61,43 @@ static bool is_proved(const struct candidate *c, uint64_t now_us)
 	return c->answered_us != 0 && now_us - c->answered_us < keep_answered_us;
 }
 
+static bool is_passing(const struct candidate *c)
+{
+	const unsigned passing = 1u << CANDIDATE_HEARD | 1u << CANDIDATE_LAST;
+
+	return c->addr.port != 0 && (c->sources & ~passing) == 0;
+}
+
+static uint64_t last_sign_us(const struct candidate *c)
+{
+	return c->answered_us > c->named_us ? c->answered_us : c->named_us;
+}
+
+/* Behind a NAT with a mapping for each destination a peer is heard from another port for each of
+ * ours, and we by the peer in turn: each new port would make the next. So few are kept of an
+ * address; another takes the place of the one without a sign for the longest time, if that is long
+ * enough for the port to be gone. Returns that one's slot, CANDIDATES_MAX where there is room, or
+ * -1. */
+static int port_to_give_up(const struct candidate_table *table, const struct ip_addr *ip,
+			   uint64_t now_us)
+{
+	unsigned ports = 0;
+	int victim = -1;
+
+	for (int i = 0; i < CANDIDATES_MAX; i++) {
+		const struct candidate *c = &table->slot[i];
+
+		if (!is_passing(c) || !ip_equal(&c->addr.ip, ip))
+			continue;
+		ports++;
+		if (victim < 0 || last_sign_us(c) < last_sign_us(&table->slot[victim]))
+			victim = i;
+	}
+	if (ports < CANDIDATE_HEARD_PORTS_MAX)
+		return CANDIDATES_MAX;
+	return now_us - last_sign_us(&table->slot[victim]) >= port_fresh_us ? victim : -1;
+}
+
 /* A free slot, else the unproved one that was named longest ago. */
 static int slot_for_newcomer(const struct candidate_table *table, uint64_t now_us)
 {
@@ -89,7 +128,10 @@ int candidate_add(struct candidate_table *table, const struct candidate_rules *r
 	int i = candidate_find(table, addr);
 
 	if (i < 0) {
-		i = slot_for_newcomer(table, now_us);
+		i = source == CANDIDATE_HEARD ? port_to_give_up(table, &addr->ip, now_us)
+					      : CANDIDATES_MAX;
+		if (i == CANDIDATES_MAX)
+			i = slot_for_newcomer(table, now_us);
 		if (i < 0) {
 			table->refused++;
 			return -ENOBUFS;
@@ -115,9 +157,7 @@ void candidate_on_answer(struct candidate_table *table, int slot, uint64_t now_u
 
 bool candidate_is_stale(const struct candidate *c, uint64_t now_us)
 {
-	const unsigned passing = 1u << CANDIDATE_HEARD | 1u << CANDIDATE_LAST;
-
-	if (c->addr.port == 0 || (c->sources & ~passing) != 0)
+	if (!is_passing(c))
 		return false;
 	if (c->answered_us != 0)
 		return !is_proved(c, now_us);

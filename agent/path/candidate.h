@@ -17,6 +17,7 @@
 #include "common/endpoint.h"
 
 enum { CANDIDATES_MAX = 32, CANDIDATE_PREFIXES_MAX = 4, CANDIDATE_OWN_MAX = 48 };
+enum { CANDIDATE_HEARD_PORTS_MAX = 4 }; /* of one address, named by nobody */
 
 enum candidate_source {
 	CANDIDATE_LOCAL,	 /* by the coordinator: an interface of the peer */
@@ -60,7 +61,8 @@ bool candidate_is_allowed(const struct candidate_rules *rules, const struct endp
 int candidate_find(const struct candidate_table *table, const struct endpoint *addr);
 
 /* Adds addr, or the source to what is known. Returns its slot, or -EACCES where the rules forbid
- * it, or -ENOBUFS where all slots are better than an unproved newcomer. *fresh tells whether the
+ * it, or -ENOBUFS where all slots are better than an unproved newcomer, or as many ports of the
+ * address as are kept were heard just now. *fresh tells whether the
  * slot is new (its former content, if any, is gone). */
 int candidate_add(struct candidate_table *table, const struct candidate_rules *rules,
 		  const struct endpoint *addr, enum candidate_source source, uint64_t now_us,

@@ -45,7 +45,9 @@ void watch_budget_on_busy(struct watch_budget *w, uint64_t now_us, struct verdic
 	uint64_t began_us = w->idle_since_us + until_idle_us;
 
 	if (w->idle_since_us != 0 && now_us > began_us + 10 * US_PER_S) {
-		uint64_t rate = w->idle_bytes * US_PER_S / (now_us - began_us);
+		uint64_t search = WATCH_BUDGET_SEARCH_BYTES;
+		uint64_t bytes = w->idle_bytes > search ? w->idle_bytes - search : 0;
+		uint64_t rate = bytes * US_PER_S / (now_us - began_us);
 
 		if (rate > w->most_idle)
 			w->most_idle = rate;

@@ -15,8 +15,11 @@ enum {
 	 * living ways: four a second on the one in use, one on each standby, answers to as many. */
 	WATCH_BUDGET_PROBES = 160,
 	/* A second, after half a minute without traffic: keep-alives of three peers, what STUN and
-	 * two streams need come to some 30; a whole netcheck within ten seconds to 70 more. */
-	WATCH_BUDGET_IDLE_BYTES = 200,
+	 * two streams need come to some 30, to 70 in a minute with a netcheck. And one search:
+	 * where a keep-alive and the question after it are lost, a second of probes by every way to
+	 * a peer. */
+	WATCH_BUDGET_IDLE_BYTES = 100,
+	WATCH_BUDGET_SEARCH_BYTES = 6000,
 	WATCH_BUDGET_TIMERS = 40, /* 14 were the most in use */
 	/* Four nodes, two relays, the coordinator and the world that they live in: some 30 MB. */
 	WATCH_BUDGET_HEAP = 64 << 20

@@ -117,6 +117,29 @@ TEST(a_full_table_gives_up_the_unproved_named_longest_ago)
 	CHECK(candidate_find(&t, &more) == -1);
 }
 
+TEST(of_one_address_few_ports_are_kept_that_were_only_heard)
+{
+	struct candidate_rules rules = {0};
+	struct candidate_table t = {0};
+	struct endpoint heard = ep("203.0.113.20:1000"), named = ep("203.0.113.20:41641");
+	struct endpoint elsewhere = ep("203.0.113.21:1000");
+	bool fresh;
+
+	CHECK_INT(candidate_add(&t, &rules, &named, CANDIDATE_STUN, S, &fresh), 0);
+	for (unsigned i = 0; i < 4; i++, heard.port++)
+		CHECK_INT(candidate_add(&t, &rules, &heard, CANDIDATE_HEARD, S + i, &fresh),
+			  (int)i + 1);
+	candidate_on_answer(&t, 1, 2 * S);
+	/* All of them are fresh: one more would make the peer's NAT give us one more. */
+	CHECK_INT(candidate_add(&t, &rules, &heard, CANDIDATE_HEARD, 3 * S, &fresh), -ENOBUFS);
+	CHECK_INT(candidate_add(&t, &rules, &elsewhere, CANDIDATE_HEARD, 3 * S, &fresh), 5);
+	/* The port that was heard least lately gives way; what was named stays. */
+	CHECK_INT(candidate_add(&t, &rules, &heard, CANDIDATE_HEARD, 3 * S + 1, &fresh), 2);
+	CHECK(fresh && candidate_find(&t, &named) == 0);
+	heard.port++;
+	CHECK_INT(candidate_add(&t, &rules, &heard, CANDIDATE_STUN, 3 * S + 1, &fresh), 6);
+}
+
 TEST(what_nobody_names_goes_and_what_answered_stays_for_ten_minutes)
 {
 	struct candidate named = {.addr = ep("203.0.113.20:9"), .sources = 1, .named_us = S};
