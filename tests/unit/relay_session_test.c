@@ -371,6 +371,19 @@ TEST(comes_back_soon_at_first_then_later_and_by_the_next_relay)
 	CHECK_STR(t.s.reason, "reset");
 }
 
+TEST(a_relay_that_stood_is_waited_for_no_longer_than_it_stood)
+{
+	struct test t = up(t0);
+
+	t.s.failures = 6;
+	relay_session_on_closed(&t.s, "reset", half, t0 + 2 * S);
+	CHECK(t.s.deadline_us == t0 + 3 * S);
+	t = up(t0); /* too short to tell */
+	t.s.failures = 6;
+	relay_session_on_closed(&t.s, "reset", half, t0 + S - 1);
+	CHECK(t.s.deadline_us == t0 + S - 1 + 3200 * MS);
+}
+
 /* A relay that sent into a sleep waits seconds before it sends again, and acknowledges meanwhile.
  */
 TEST(after_a_change_of_the_network_acknowledgements_are_no_proof)
