@@ -149,6 +149,7 @@ static void on_flow_ended(void *arg, unsigned flow)
 	const struct day_event *e = &p->day->events[flow];
 
 	p->silent_since_us[e->who][e->whom] = watch_gap_silent_since(&p->gap[flow], play_now_us(p));
+	watch_gap_on_typed(&p->gap[flow]);
 	watch_echo_on_end(w, play_now_us(p), verdict_of(p));
 	TRACE("day", "%s to %s: %u echoes, longest silence %.3f s", w->from, w->to, w->echoes,
 	      (double)w->longest_us / US_PER_S);

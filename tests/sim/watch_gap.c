@@ -64,6 +64,11 @@ void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us)
 	w->last_us = now_us;
 }
 
+void watch_gap_on_typed(struct watch_gap *w)
+{
+	w->has_typed = true;
+}
+
 void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us)
 {
 	keep(w->may, &w->n_may, w->last_us, now_us + 5 * US_PER_S);
@@ -72,7 +77,8 @@ void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us)
 
 void watch_gap_on_goodbye(struct watch_gap *w, uint64_t now_us)
 {
-	judge_silence(w, now_us);
+	if (!w->has_typed)
+		judge_silence(w, now_us);
 	watch_gap_on_absence(w, now_us);
 }
 

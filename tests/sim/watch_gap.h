@@ -23,6 +23,7 @@ struct watch_gap {
 	const char *node, *peer;     /* names; borrowed */
 	uint64_t interval_us, last_us;
 	bool heard;		  /* an echo came in this flow */
+	bool has_typed;		  /* all keystrokes are out */
 	struct expect_span still; /* the last time that is long enough for a gap without an echo */
 	/* Silences that must be told, and those that may. */
 	struct expect_span must[WATCH_GAP_SPANS], may[WATCH_GAP_SPANS], told[WATCH_GAP_SPANS];
@@ -36,6 +37,8 @@ void watch_gap_on_silence_before(struct watch_gap *w, uint64_t since_us, uint64_
 /* Since when nothing has come back, where that is a silence; else 0. */
 uint64_t watch_gap_silent_since(const struct watch_gap *w, uint64_t now_us);
 void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us);
+/* That was the last keystroke: from here on silence is none. */
+void watch_gap_on_typed(struct watch_gap *w);
 /* The node was away itself, asleep or off: it could not watch. */
 void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us);
 /* Its process ends in order: it tells what it has seen so far. */

@@ -318,7 +318,7 @@ TEST(a_gap_that_is_felt_when_the_process_ends_must_be_told_if_that_has_the_time)
 {
 	struct day d = two_owners();
 	struct expect e;
-	struct verdict killed = {0}, ended = {0};
+	struct verdict killed = {0}, ended = {0}, typed = {0};
 
 	expect_init(&e, &d, 0, 1);
 	struct watch_gap w = typing_with_a_gap(&e, 100 * MS);
@@ -330,6 +330,11 @@ TEST(a_gap_that_is_felt_when_the_process_ends_must_be_told_if_that_has_the_time)
 	watch_gap_on_goodbye(&w, 107 * S);
 	watch_gap_on_end(&w, 120 * S, &ended);
 	CHECK_STR(ended.invariant, "gap");
+	w = typing_with_a_gap(&e, 100 * MS);
+	watch_gap_on_typed(&w); /* silent, since nothing is asked any more */
+	watch_gap_on_goodbye(&w, 107 * S);
+	watch_gap_on_end(&w, 120 * S, &typed);
+	CHECK(!typed.failed);
 }
 
 TEST(a_gap_that_nobody_felt_must_not_be_told)
