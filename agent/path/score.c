@@ -147,12 +147,13 @@ static double packet_loss(const struct score *s)
 
 double score_loss(const struct score *s)
 {
-	int lost = __builtin_popcountll(s->fate);
+	/* What is lost in a row is lost by one cause: a short cut, which liveness is there for. */
+	int lost = __builtin_popcountll(s->fate & ~(s->fate >> 1));
 
 	/* Hundreds of packets tell more than some probes. */
 	if (s->packets >= PACKETS_TO_JUDGE)
 		return packet_loss(s);
-	/* One lost probe happens to the best. */
+	/* One such moment happens to the best. */
 	if (s->fates >= FATES_TO_JUDGE && lost > 1)
 		return (lost - 1) / (double)s->fates;
 	return 0;

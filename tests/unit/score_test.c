@@ -84,6 +84,20 @@ TEST(a_burst_of_losses_is_outlived_by_what_arrives_after)
 	CHECK(score_loss(&s) > 0.03);
 }
 
+TEST(probes_lost_in_a_row_are_lost_once)
+{
+	struct score s = measured(20 * MS, 40, 0);
+
+	for (unsigned i = 0; i < 6; i++)
+		score_on_lost_probe(&s);
+	CHECK(score_loss(&s) == 0);
+	score_on_rtt(&s, 20 * MS, 41 * 250 * MS);
+	score_on_lost_probe(&s);
+	score_on_rtt(&s, 20 * MS, 42 * 250 * MS);
+	score_on_lost_probe(&s);
+	CHECK(score_loss(&s) > 0.03); /* two more of 50 */
+}
+
 TEST(one_lost_probe_is_no_loss_and_few_probes_tell_nothing)
 {
 	struct score one = measured(20 * MS, 40, 30), few = measured(20 * MS, 10, 2);
