@@ -230,6 +230,8 @@ void node_reach_on_stun(struct node *node, const uint8_t *buf, size_t len,
 void node_reach_on_deadline(struct node *node, uint64_t now_us);
 /* After the peers' deadlines: who begins to talk needs to know where he can be reached now. */
 void node_reach_on_activity(struct node *node, uint64_t now_us);
+/* A relay's session stands again. What ended it may have cost our mapping too. */
+void node_reach_on_relay_up(struct node *node, uint64_t now_us);
 uint64_t node_reach_deadline_us(const struct node *node);
 /* The machine woke, or the addresses changed: everything proves itself anew. */
 void node_reach_changed(struct node *node, const char *code, uint64_t now_us);

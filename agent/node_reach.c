@@ -19,6 +19,7 @@ static const uint64_t survey_idle_us = 120 * US_PER_S;
 /* Where no server answers, our mapping is unknown, and behind some NATs nobody gets to us without:
  * once UDP is back it shall be known soon. It may be gone for good, so not for ever. */
 static const uint64_t survey_again_us = 500 * US_PER_MS, survey_fresh_us = 60 * US_PER_S;
+static const uint64_t survey_gap_us = 1 * US_PER_S;
 
 /* ---- what we tell others ---- */
 
@@ -278,6 +279,15 @@ void node_reach_on_activity(struct node *node, uint64_t now_us)
 static uint64_t sooner(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
+}
+
+void node_reach_on_relay_up(struct node *node, uint64_t now_us)
+{
+	uint64_t due_us = node->surveyed_us + survey_gap_us;
+
+	if (is_anyone_active(node, now_us))
+		node->survey_due_us =
+			sooner(node->survey_due_us, due_us > now_us ? due_us : now_us);
 }
 
 uint64_t node_reach_deadline_us(const struct node *node)
