@@ -33,6 +33,9 @@ struct side {
 	bool by_relay; /* handshakes go through the ring that stands for the relay */
 	uint8_t last_datagram[64];
 	enum engine_datagram last_kind;
+	unsigned repeated; /* of a handshake, by a way that the peer was heard on */
+	struct way last_way;
+	uint8_t last_type;
 };
 
 static struct event_base *base;
@@ -83,6 +86,31 @@ static const struct engine_ops ops = {
 	.on_roamed = on_roamed,
 };
 
+/* By the way asked for, else by the choice. */
+static void on_handshake_send(void *arg, void *user, const uint8_t *buf, size_t len,
+			      const struct way *reply_to, bool is_retry)
+{
+	struct side *s = arg;
+	struct way to = reply_to->kind != WAY_NONE ? *reply_to : engine_peer_way(s->peer);
+
+	(void)user;
+	s->repeated += is_retry;
+	s->last_way = to;
+	s->last_type = buf[0];
+	if (to.kind == WAY_DIRECT)
+		CHECK_INT(engine_send_udp(s->engine, &to.addr, buf, len), 0);
+}
+
+static const struct engine_ops mesh_ops = {
+	.on_datagram = on_datagram,
+	.on_handshake_send = on_handshake_send,
+	.on_handshake_done = on_handshake_done,
+	.on_traffic = on_traffic,
+	.on_roamed = on_roamed,
+};
+
+static const struct engine_ops *used_ops = &ops;
+
 /* ---- the two sides ---- */
 
 static void start_side(struct side *s, bool with_relay, bool roaming)
@@ -112,7 +140,7 @@ static void start_side(struct side *s, bool with_relay, bool roaming)
 		.to_relay = s->to_relay,
 		.from_relay = s->from_relay,
 		.filter = s->filter,
-		.ops = &ops,
+		.ops = used_ops,
 		.arg = s,
 	};
 	CHECK_INT(engine_new(&config, &s->engine), 0);
@@ -299,6 +327,25 @@ TEST(a_packet_waits_for_the_handshake_and_then_passes)
 	CHECK_INT(stats.way[WAY_DIRECT].data_received, 1);
 	CHECK(stats.way[WAY_DIRECT].last_data_sent_us > 0 && stats.last_handshake_unix_us > 0);
 	CHECK(stats.way[WAY_RELAY].data_sent == 0 && a.traffic >= 1);
+	end();
+}
+
+TEST(a_keypair_is_confirmed_by_the_way_the_peer_was_heard_on_too)
+{
+	used_ops = &mesh_ops;
+	start(false);
+	used_ops = &ops;
+	connect_both();
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+	WAIT_UNTIL(a.handshakes == 1 && b.handshakes == 1);
+
+	struct way chosen = way_to(&b), heard = way_relay(7);
+	engine_peer_confirm(a.peer, &chosen);
+	CHECK_INT(a.repeated, 0);
+	engine_peer_confirm(a.peer, &heard);
+	CHECK(a.repeated == 1 && way_equal(&a.last_way, &heard));
+	CHECK_INT(a.last_type, 4); /* data: a keep-alive */
 	end();
 }
 
