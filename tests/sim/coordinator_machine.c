@@ -20,7 +20,7 @@
 #include "tests/sim/kernel_sqlite.h"
 #include "tests/sim/power_plan.h"
 #include "tests/sim/relay_machine.h"
-#include "tests/sim/sudden_end.h"
+#include "tests/sim/server_life.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/world.h"
 
@@ -29,37 +29,15 @@ enum { TEXT_LEN = 512, DEFAULT_PORT = 8443, ANSWER_MAX = 1 << 20 };
 static const char cert_file[] = "/coordinator/issued.pem", key_file[] = "/coordinator/issued.key";
 
 struct coordinator_machine {
-	struct host *host;
+	struct server_life life;
 	const char *name, *issuer;
 	struct server_settings settings;
 	char listen[32], url[TEXT_LEN];
-	struct event_base *base;
-	struct server *server;	/* NULL: OFF */
-	struct world_event end; /* all nodes have been sent away */
-	bool is_leaving, starts_again;
+	struct server *server; /* NULL: off */
 	struct power_plan cut;
 };
 
 /* ---- the process ---- */
-
-static void free_server(void *arg)
-{
-	struct coordinator_machine *m = arg;
-
-	world_event_cancel(&m->end);
-	m->is_leaving = m->starts_again = false;
-	server_free(m->server);
-	loop_base_free(m->base);
-	m->server = NULL;
-	m->base = NULL;
-}
-
-static void on_ended(void *arg)
-{
-	struct coordinator_machine *m = arg;
-
-	world_event_set(&m->end, world_now_us());
-}
 
 /* Another's certificate is on the disk before the first start, as an operator puts it there. */
 static int issue_certificate(struct coordinator_machine *m)
@@ -71,34 +49,42 @@ static int issue_certificate(struct coordinator_machine *m)
 	return certificate_issue(cert_file, key_file, m->issuer, &m->name, 1);
 }
 
-static int start_server(struct coordinator_machine *m)
-{
-	struct server_config config = {.settings = &m->settings, .ended = on_ended, .arg = m};
-	int err = issue_certificate(m);
-
-	if (err)
-		return err;
-	m->base = config.base = loop_base_new();
-	err = server_start(&config, &m->server);
-	TRACE("life", "start: %s", err ? strerror(-err) : "ok");
-	if (err) {
-		loop_base_free(m->base);
-		m->base = NULL;
-	}
-	return err;
-}
-
-static void on_end(void *arg)
+static int start_server(void *arg, struct event_base *base)
 {
 	struct coordinator_machine *m = arg;
-	bool starts_again = m->starts_again;
+	struct server_config config = {.base = base,
+				       .settings = &m->settings,
+				       .ended = server_life_ended,
+				       .arg = &m->life};
+	int err = issue_certificate(m);
 
-	TRACE("life", "ended");
-	server_flush(m->server);
-	free_server(m);
-	if (starts_again && start_server(m) != 0)
-		TRACE("life", "stays off");
+	return err ? err : server_start(&config, &m->server);
 }
+
+static void leave_server(void *arg)
+{
+	struct coordinator_machine *m = arg;
+
+	server_leave(m->server);
+}
+
+static void flush_server(void *arg)
+{
+	struct coordinator_machine *m = arg;
+
+	server_flush(m->server);
+}
+
+static void free_server(void *arg)
+{
+	struct coordinator_machine *m = arg;
+
+	server_free(m->server);
+	m->server = NULL;
+}
+
+static const struct server_life_ops life_ops = {
+	.start = start_server, .leave = leave_server, .flush = flush_server, .free = free_server};
 
 /* ---- the machine ---- */
 
@@ -116,7 +102,7 @@ struct coordinator_machine *coordinator_machine_new(struct world *world,
 	(void)world;
 	if (!m)
 		abort();
-	m->host = config->host;
+	server_life_init(&m->life, config->host, &life_ops, m);
 	m->name = config->name;
 	m->issuer = config->issuer;
 	kernel_sqlite_install();
@@ -129,7 +115,6 @@ struct coordinator_machine *coordinator_machine_new(struct world *world,
 					       .state_dir = "/coordinator",
 					       .mesh_v4 = config->mesh_v4,
 					       .mesh_v6 = config->mesh_v6};
-	world_event_init(&m->end, on_end, m);
 	power_plan_init(&m->cut, on_cut, m);
 	return m;
 }
@@ -139,74 +124,46 @@ void coordinator_machine_free(struct coordinator_machine *m)
 	if (!m)
 		return;
 	power_plan_drop(&m->cut);
-	struct world_place before = world_enter(m->host);
-	if (m->server)
-		free_server(m);
-	world_leave(before);
+	server_life_wipe(&m->life);
 	free(m);
 }
 
 int coordinator_machine_start(struct coordinator_machine *m)
 {
-	if (m->server) {
-		m->starts_again = m->is_leaving;
-		return m->is_leaving ? 0 : -EALREADY;
-	}
-	if (!host_is_on(m->host))
-		host_power_on(m->host);
-	struct world_place before = world_enter(m->host);
-	int err = start_server(m);
-	world_leave(before);
-	return err;
+	return server_life_start(&m->life);
 }
 
 void coordinator_machine_term(struct coordinator_machine *m)
 {
-	if (!m->server)
-		return;
-	struct world_place before = world_enter(m->host);
-	TRACE("life", "term");
-	m->is_leaving = true;
-	server_leave(m->server);
-	world_leave(before);
+	server_life_leave(&m->life, "term");
 }
 
 void coordinator_machine_crash(struct coordinator_machine *m)
 {
 	power_plan_drop(&m->cut);
-	if (m->server)
-		sudden_end_by_kill(m->host, free_server, m);
-}
-
-static void bury(void *arg)
-{
-	struct coordinator_machine *m = arg;
-
-	if (m->server)
-		free_server(m);
+	server_life_crash(&m->life);
 }
 
 void coordinator_machine_power_cut(struct coordinator_machine *m)
 {
 	power_plan_drop(&m->cut);
-	if (host_is_on(m->host))
-		sudden_end_of_power(m->host, bury, m);
+	server_life_power_cut(&m->life);
 }
 
 void coordinator_machine_plan_power_cut(struct coordinator_machine *m, unsigned n,
 					uint64_t latest_us)
 {
-	power_plan_set(&m->cut, kernel_disk_of(m->host), n, latest_us);
+	power_plan_set(&m->cut, kernel_disk_of(m->life.host), n, latest_us);
 }
 
 bool coordinator_machine_runs(const struct coordinator_machine *m)
 {
-	return m->server != NULL;
+	return server_life_is_on(&m->life);
 }
 
 struct host *coordinator_machine_host(const struct coordinator_machine *m)
 {
-	return m->host;
+	return m->life.host;
 }
 
 const struct coordinator *coordinator_machine_core(const struct coordinator_machine *m)
@@ -226,7 +183,7 @@ static int ask(struct coordinator_machine *m, const char *method, const char *pa
 	snprintf(error, COORDINATOR_MACHINE_ERROR_LEN, "the coordinator does not run");
 	if (!m->server)
 		return -ENOTCONN;
-	struct world_place before = world_enter(m->host);
+	struct world_place before = world_enter(m->life.host);
 	struct moment now = {clock_now_us(), clock_unix_us() / US_PER_MS};
 	struct admin_request request = {.method = method,
 					.path = path,

@@ -12,7 +12,7 @@
 #include "derp-relay/relay_settings.h"
 #include "tests/sim/host.h"
 #include "tests/sim/kernel_tls.h"
-#include "tests/sim/sudden_end.h"
+#include "tests/sim/server_life.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/world.h"
 
@@ -21,61 +21,48 @@ enum { URL_LEN = 512 };
 static const char state_dir[] = "/relay", secret_file[] = "/relay/admit.key";
 
 struct relay_machine {
-	struct host *host;
+	struct server_life life;
 	struct relay_settings settings;
-	char url[URL_LEN]; /* of admission; "" without */
-	struct event_base *base;
-	struct relay_server *server; /* NULL: OFF */
-	struct world_event end;	     /* it has said goodbye */
-	bool is_draining, starts_again;
+	char url[URL_LEN];		     /* of admission; "" without */
+	struct relay_server *server;	     /* NULL: off */
+	char error[RELAY_MACHINE_ERROR_LEN]; /* of the last start */
 };
 
 /* ---- the process ---- */
+
+static int start_server(void *arg, struct event_base *base)
+{
+	struct relay_machine *m = arg;
+	struct relay_server_config config = {.base = base,
+					     .settings = &m->settings,
+					     .ended = server_life_ended,
+					     .arg = &m->life};
+
+	return relay_server_start(&config, &m->server, m->error);
+}
+
+static void drain_server(void *arg)
+{
+	struct relay_machine *m = arg;
+
+	relay_server_drain(m->server);
+}
+
+static void flush_server(void *arg)
+{
+	(void)arg; /* it keeps nothing but its identity */
+}
 
 static void free_server(void *arg)
 {
 	struct relay_machine *m = arg;
 
-	world_event_cancel(&m->end);
-	m->is_draining = m->starts_again = false;
 	relay_server_free(m->server);
-	loop_base_free(m->base);
 	m->server = NULL;
-	m->base = NULL;
 }
 
-static void on_ended(void *arg)
-{
-	struct relay_machine *m = arg;
-
-	world_event_set(&m->end, world_now_us());
-}
-
-static int start_server(struct relay_machine *m, char error[static RELAY_MACHINE_ERROR_LEN])
-{
-	struct relay_server_config config = {.settings = &m->settings, .ended = on_ended, .arg = m};
-
-	m->base = config.base = loop_base_new();
-	int err = relay_server_start(&config, &m->server, error);
-	TRACE("life", "start: %s", err ? error : "ok");
-	if (err == 0)
-		return 0;
-	loop_base_free(m->base);
-	m->base = NULL;
-	return err;
-}
-
-static void on_end(void *arg)
-{
-	struct relay_machine *m = arg;
-	char error[RELAY_MACHINE_ERROR_LEN];
-	bool starts_again = m->starts_again;
-
-	TRACE("life", "ended");
-	free_server(m);
-	if (starts_again && start_server(m, error) != 0)
-		TRACE("life", "stays off: %s", error);
-}
+static const struct server_life_ops life_ops = {
+	.start = start_server, .leave = drain_server, .flush = flush_server, .free = free_server};
 
 /* ---- the machine ---- */
 
@@ -87,8 +74,8 @@ struct relay_machine *relay_machine_new(struct world *world,
 	(void)world;
 	if (!m)
 		abort();
-	m->host = config->host;
-	kernel_tls_withhold_derp_key(m->host, config->is_plain);
+	server_life_init(&m->life, config->host, &life_ops, m);
+	kernel_tls_withhold_derp_key(m->life.host, config->is_plain);
 	m->settings = (struct relay_settings){.listen = ":443",
 					      .http = "off",
 					      .stun = config->stun_off ? "off" : ":3478",
@@ -100,7 +87,6 @@ struct relay_machine *relay_machine_new(struct world *world,
 					      .region_id = config->region_id,
 					      .region_code = config->region_code,
 					      .region_name = config->region_code};
-	world_event_init(&m->end, on_end, m);
 	return m;
 }
 
@@ -108,66 +94,42 @@ void relay_machine_free(struct relay_machine *m)
 {
 	if (!m)
 		return;
-	struct world_place before = world_enter(m->host);
-	if (m->server)
-		free_server(m);
-	world_leave(before);
+	server_life_wipe(&m->life);
 	free(m);
 }
 
 int relay_machine_start(struct relay_machine *m, char error[static RELAY_MACHINE_ERROR_LEN])
 {
-	if (m->server) {
-		m->starts_again = m->is_draining;
-		return m->is_draining ? 0 : -EALREADY;
-	}
-	if (!host_is_on(m->host))
-		host_power_on(m->host);
-	struct world_place before = world_enter(m->host);
-	int err = start_server(m, error);
-	world_leave(before);
+	int err = server_life_start(&m->life);
+
+	if (err)
+		snprintf(error, RELAY_MACHINE_ERROR_LEN, "%s", m->error);
 	return err;
 }
 
 void relay_machine_drain(struct relay_machine *m)
 {
-	if (!m->server)
-		return;
-	struct world_place before = world_enter(m->host);
-	TRACE("life", "drain");
-	m->is_draining = true;
-	relay_server_drain(m->server);
-	world_leave(before);
+	server_life_leave(&m->life, "drain");
 }
 
 void relay_machine_crash(struct relay_machine *m)
 {
-	if (m->server)
-		sudden_end_by_kill(m->host, free_server, m);
-}
-
-static void bury(void *arg)
-{
-	struct relay_machine *m = arg;
-
-	if (m->server)
-		free_server(m);
+	server_life_crash(&m->life);
 }
 
 void relay_machine_power_cut(struct relay_machine *m)
 {
-	if (host_is_on(m->host))
-		sudden_end_of_power(m->host, bury, m);
+	server_life_power_cut(&m->life);
 }
 
 bool relay_machine_runs(const struct relay_machine *m)
 {
-	return m->server != NULL;
+	return server_life_is_on(&m->life);
 }
 
 struct host *relay_machine_host(const struct relay_machine *m)
 {
-	return m->host;
+	return m->life.host;
 }
 
 uint32_t relay_machine_region(const struct relay_machine *m)
@@ -179,7 +141,7 @@ char *relay_machine_entry(const struct relay_machine *m)
 {
 	if (!m->server)
 		return NULL;
-	struct world_place before = world_enter(m->host);
+	struct world_place before = world_enter(m->life.host);
 	char *text = relay_server_entry(m->server);
 	world_leave(before);
 	return text;
@@ -188,19 +150,16 @@ char *relay_machine_entry(const struct relay_machine *m)
 int relay_machine_set_admission(struct relay_machine *m, const char *url, const char *secret,
 				char error[static RELAY_MACHINE_ERROR_LEN])
 {
-	struct world_place before = world_enter(m->host);
-
-	if (m->server)
-		free_server(m);
+	server_life_wipe(&m->life);
 	snprintf(m->url, sizeof(m->url), "%s", url);
 	m->settings.admit_url = m->url;
 	m->settings.admit_key_file = secret_file;
+	struct world_place before = world_enter(m->life.host);
 	int err = statefile_write(secret_file, secret, strlen(secret));
-	if (err)
-		snprintf(error, RELAY_MACHINE_ERROR_LEN, "%s: %s", secret_file, strerror(-err));
-	else
-		err = start_server(m, error);
 	world_leave(before);
+	if (!err)
+		return relay_machine_start(m, error);
+	snprintf(error, RELAY_MACHINE_ERROR_LEN, "%s: %s", secret_file, strerror(-err));
 	return err;
 }
 
