@@ -282,6 +282,27 @@ TEST(who_can_be_direct_and_is_not_is_told)
 	CHECK_STR(v.invariant, "direct");
 }
 
+TEST(who_is_not_direct_two_seconds_after_trouble_is_told)
+{
+	struct day d = two_owners();
+	struct way relay = way_relay(1);
+
+	day_add(&d, &(struct day_event){
+			    .at_us = 210 * S, .for_us = 10 * S, .word = DAY_BLOCK, .who = 1});
+	for (unsigned seconds = 1; seconds <= 3; seconds++) {
+		struct expect e;
+		struct watch_choice w;
+		struct verdict v = {0};
+
+		expect_init(&e, &d, 0, 1);
+		watch_choice_init(&w, &e, "a", "b");
+		watch_choice_on_typing(&w, 200 * S);
+		watch_choice_on_choice(&w, &relay, 211 * S, &v);
+		watch_choice_on_typed(&w, (220 + seconds) * S, &v);
+		CHECK(v.failed == (seconds == 3)); /* 2 s, five times 60 ms, and 0.3 s */
+	}
+}
+
 /* ---- gaps ---- */
 
 static struct watch_gap typing_with_a_gap(const struct expect *e, uint64_t gap_us)
