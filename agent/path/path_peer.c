@@ -22,6 +22,8 @@ static const uint64_t traffic_recent_us = 1 * US_PER_S;
 static const uint64_t proof_old_us = 30 * US_PER_S;
 static const uint64_t hold_us = 1 * US_PER_S, restart_us = 1500 * US_PER_MS;
 static const uint64_t lost_min_us = 1 * US_PER_S;
+/* A peer that left is looked for again after that long, where somebody still sends to it. */
+static const uint64_t left_rest_us = 2 * US_PER_S;
 
 static const char *const notice_words[] = {
 	[PATH_LEAVING] = "leaving",
@@ -461,6 +463,7 @@ void path_peer_on_notice(struct path_peer *p, enum path_notice notice, enum way_
 	switch (notice) {
 	case PATH_LEAVING:
 		p->has_left = true;
+		p->said_left_us = now_us;
 		p->wanted_until_us = p->called_until_us = 0;
 		p->owes_call = false;
 		break;
@@ -607,8 +610,10 @@ void path_peer_on_deadline(struct path_peer *p, const struct path_traffic *traff
 	mark_traffic(p, now_us);
 	uint64_t last_us = last_data_us(traffic);
 
-	if (now_us >= p->active_until_us && last_us + active_us > now_us)
-		p->has_left = false; /* who begins to send wants to know whether it is back */
+	/* Who begins to send wants to know whether it is back, and who goes on after a while. */
+	bool begins = now_us >= p->active_until_us && last_us + active_us > now_us;
+	if (begins || (p->has_left && last_us > p->said_left_us + left_rest_us))
+		p->has_left = false;
 	if (last_us != 0 && last_us + active_us > p->active_until_us)
 		p->active_until_us = last_us + active_us;
 	if (!was_active && path_send_is_active(p, now_us))

@@ -201,15 +201,16 @@ struct path_peer {
 	uint64_t deadline_us;
 	uint64_t drops[PATH_DROPS];
 	enum path_obstacle obstacle;
-	bool was_direct;     /* a direct way was in use before */
-	bool noticed;	     /* the open question was told to the peer */
-	bool has_endpoints;  /* ours are known: a call-me-maybe has something to say */
-	bool has_left;	     /* the peer said so and was not heard since */
-	bool in_trouble;     /* the way in use is suspect, and what follows from it was done */
-	bool says_suspect;   /* the choice's sentence tells of it */
-	int in_use;	     /* slot of choice.first, -1: none */
-	int copy_slot;	     /* while a path is young: the way it replaced */
-	uint64_t recheck_us; /* a move is allowed then */
+	bool was_direct;       /* a direct way was in use before */
+	bool noticed;	       /* the open question was told to the peer */
+	bool has_endpoints;    /* ours are known: a call-me-maybe has something to say */
+	bool has_left;	       /* the peer said so and was not heard since */
+	uint64_t said_left_us; /* that was then */
+	bool in_trouble;       /* the way in use is suspect, and what follows from it was done */
+	bool says_suspect;     /* the choice's sentence tells of it */
+	int in_use;	       /* slot of choice.first, -1: none */
+	int copy_slot;	       /* while a path is young: the way it replaced */
+	uint64_t recheck_us;   /* a move is allowed then */
 	struct endpoint last_direct; /* where we last sent directly; port 0: never */
 	uint64_t pending_us;
 	char pending_code[PATH_CODE_LEN]; /* a cause that the next move is due to */
