@@ -5,8 +5,8 @@
  * stranger. Probes to endpoints that answered before cost nothing here. One per peer.
  *
  * A tenth of the hour's is kept for addresses that are news: the peer was heard from there, or
- * named them just now. Those named before that never answered would else spend what the one needs
- * that works after a move.
+ * named them just now, or we have just come into another network ourselves. Those named before that
+ * never answered would else spend what the one needs that works after a move.
  */
 #ifndef WARREN_BUDGET_H
 #define WARREN_BUDGET_H

@@ -532,6 +532,7 @@ void path_peer_on_network_change(struct path_peer *p, const char *code, uint64_t
 	path_send_ask_endpoints(p, now_us, out);
 	path_send_restart_calls(p, now_us);
 	p->left_us = 0;
+	p->changed_us = now_us;
 	settle(p, now_us, out);
 }
 

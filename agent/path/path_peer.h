@@ -192,6 +192,7 @@ struct path_peer {
 	uint64_t active_until_us; /* inner data passed less than 10 s ago */
 	uint64_t moved_us;	  /* last move between ways */
 	uint64_t better_since_us; /* another way has been better since; US_NEVER: none is */
+	uint64_t changed_us;	  /* our own network did; 0: never */
 	uint64_t left_us;	  /* a direct way was last left for its quality */
 	unsigned left_again;	  /* how often before, each time soon after the time before */
 	uint64_t alone_us;	  /* from then on counts tell: no copies, no resends; 0: now */
