@@ -164,6 +164,14 @@ const struct traffic_ops play_traffic_ops = {
 	.on_ended = on_flow_ended,
 };
 
+/* By the choice of either, numbered as coverage.c does. */
+static bool is_by_relay(const struct play *p, const struct day_event *e)
+{
+	unsigned there = p->choice_state[e->who][e->whom], back = p->choice_state[e->whom][e->who];
+
+	return there == 1 || there > 3 || back == 1 || back > 3;
+}
+
 void play_watch_typing(struct play *p, unsigned flow, const struct day_event *e)
 {
 	watch_echo_on_begin(&p->echo[flow], play_expect(p, e->who, e->whom),
@@ -173,6 +181,7 @@ void play_watch_typing(struct play *p, unsigned flow, const struct day_event *e)
 	watch_gap_on_begin(&p->gap[flow], play_expect(p, e->who, e->whom),
 			   p->day->nodes[e->who].name, p->day->nodes[e->whom].name,
 			   (uint64_t)e->amount * US_PER_MS, play_now_us(p));
+	watch_gap_on_way(&p->gap[flow], is_by_relay(p, e));
 	if (p->silent_since_us[e->who][e->whom] != 0)
 		watch_gap_on_silence_before(&p->gap[flow], p->silent_since_us[e->who][e->whom],
 					    play_now_us(p));
@@ -335,6 +344,9 @@ static void on_choice(void *arg, struct node_machine *m, const char *peer,
 	cover(p, COVERAGE_CHOICE, &p->choice_state[node][other], state_of_choice(choice));
 	watch_choice_on_choice(&p->choice[node][other], &choice->first, play_now_us(p),
 			       verdict_of(p));
+	for (size_t i = 0; i < p->day->n_events; i++)
+		if (p->gap[i].expect)
+			watch_gap_on_way(&p->gap[i], is_by_relay(p, &p->day->events[i]));
 	play_check(p);
 }
 

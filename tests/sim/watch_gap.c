@@ -42,9 +42,21 @@ uint64_t watch_gap_silent_since(const struct watch_gap *w, uint64_t now_us)
 	return is_silence(w, now_us - w->last_us) ? w->last_us : 0;
 }
 
+void watch_gap_on_way(struct watch_gap *w, bool is_relay)
+{
+	w->is_by_relay = is_relay;
+	w->was_by_relay = w->was_by_relay || is_relay;
+}
+
+/* What a relay's TCP makes of losses are round trips, too, and the node measures them. */
+static uint64_t rtt_us(const struct watch_gap *w)
+{
+	return w->expect->relay_us + (w->was_by_relay ? w->expect->loss_us : 0);
+}
+
 static void judge_silence(struct watch_gap *w, uint64_t now_us)
 {
-	uint64_t gap_us = longest(least_us, 5 * w->expect->relay_us);
+	uint64_t gap_us = longest(least_us, 5 * rtt_us(w));
 
 	/* Data is sent each interval, the first may be that much late, and pongs may have come. */
 	if (w->heard && now_us - w->last_us > 2 * gap_us + 2 * w->interval_us + 500 * US_PER_MS)
@@ -61,6 +73,7 @@ void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us)
 	if (silence_us > least_us)
 		w->still = (struct expect_span){w->last_us, now_us};
 	w->heard = true;
+	w->was_by_relay = w->is_by_relay;
 	w->last_us = now_us;
 }
 

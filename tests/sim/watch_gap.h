@@ -22,8 +22,9 @@ struct watch_gap {
 	const struct expect *expect; /* borrowed; NULL: no flow */
 	const char *node, *peer;     /* names; borrowed */
 	uint64_t interval_us, last_us;
-	bool heard;		  /* an echo came in this flow */
-	bool has_typed;		  /* all keystrokes are out */
+	bool is_by_relay, was_by_relay; /* one of the two sends so; and since the last echo */
+	bool heard;			/* an echo came in this flow */
+	bool has_typed;			/* all keystrokes are out */
 	struct expect_span still; /* the last time that is long enough for a gap without an echo */
 	/* Silences that must be told, and those that may. */
 	struct expect_span must[WATCH_GAP_SPANS], may[WATCH_GAP_SPANS], told[WATCH_GAP_SPANS];
@@ -36,6 +37,8 @@ void watch_gap_on_begin(struct watch_gap *w, const struct expect *expect, const 
 void watch_gap_on_silence_before(struct watch_gap *w, uint64_t since_us, uint64_t now_us);
 /* Since when nothing has come back, where that is a silence; else 0. */
 uint64_t watch_gap_silent_since(const struct watch_gap *w, uint64_t now_us);
+/* The two, or one of them, now send by a relay; or none does. */
+void watch_gap_on_way(struct watch_gap *w, bool is_relay);
 void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us);
 /* That was the last keystroke: from here on silence is none. */
 void watch_gap_on_typed(struct watch_gap *w);

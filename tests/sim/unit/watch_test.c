@@ -333,6 +333,12 @@ TEST(a_gap_that_was_felt_must_be_told)
 	watch_gap_on_told(&w, 102 * S, 105 * S);
 	watch_gap_on_end(&w, 110 * S, &told);
 	CHECK(!told.failed);
+	watch_gap_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+	watch_gap_on_way(&w, true); /* five of the round trips that its TCP makes of losses */
+	watch_gap_on_echo(&w, 100100 * MS);
+	watch_gap_on_echo(&w, 103 * S);
+	watch_gap_on_end(&w, 110 * S, &told);
+	CHECK(!told.failed);
 }
 
 TEST(a_gap_that_is_felt_when_the_process_ends_must_be_told_if_that_has_the_time)
