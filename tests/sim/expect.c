@@ -268,15 +268,38 @@ static uint64_t apart_us(const struct expect *e, uint64_t since_us, uint64_t unt
 	return sum;
 }
 
+/* What happens to a NAT happens to all behind it. */
+static bool meets(const struct day *d, const struct day_event *event, unsigned node)
+{
+	bool is_of_nat = event->word == DAY_BLOCK || event->word == DAY_REBIND;
+
+	return event->who == node || (is_of_nat && day_share_home(d, event->who, node));
+}
+
+static bool talks(const struct day *d, unsigned node, uint64_t at_us)
+{
+	for (size_t i = 0; i < d->n_events; i++) {
+		const struct day_event *event = &d->events[i];
+
+		if (day_word_is_traffic(event->word) &&
+		    (event->who == node || event->whom == node) && event->at_us <= at_us &&
+		    at_us < event->at_us + event->for_us)
+			return true;
+	}
+	return false;
+}
+
 /* Nobody talks with a node while its NAT forgets it: it has no cause to look, and finds its servers
  * gone when it asks them next, each 25 s. */
-static void forgive_idle_rebinds(struct expect *e)
+static void forgive_idle_rebinds(struct expect *e, const struct day *d, unsigned a, unsigned b)
 {
 	for (size_t i = 0; i < e->n_edges; i++) {
 		struct expect_edge *edge = &e->edges[i];
+		bool is_idle = (meets(d, edge->event, a) && !talks(d, a, edge->at_us)) ||
+			       (meets(d, edge->event, b) && !talks(d, b, edge->at_us));
 
 		if (edge->event->word == DAY_REBIND &&
-		    apart_us(e, edge->at_us, edge->at_us + idle_ask_us) > 0)
+		    (is_idle || apart_us(e, edge->at_us, edge->at_us + idle_ask_us) > 0))
 			edge->allow_us += idle_ask_us + 5 * US_PER_S;
 	}
 }
@@ -299,14 +322,6 @@ static void forgive_news(struct expect *e, const struct day *d)
 				edge->allow_us += heard_us - edge->at_us;
 		}
 	}
-}
-
-/* What happens to a NAT happens to all behind it. */
-static bool meets(const struct day *d, const struct day_event *event, unsigned node)
-{
-	bool is_of_nat = event->word == DAY_BLOCK || event->word == DAY_REBIND;
-
-	return event->who == node || (is_of_nat && day_share_home(d, event->who, node));
 }
 
 static bool is_between(const struct day *d, const struct day_event *event, unsigned a, unsigned b)
@@ -341,7 +356,7 @@ void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 	add_strangeness(e, d, a);
 	add_strangeness(e, d, b);
 	add_relayless(e, d);
-	forgive_idle_rebinds(e);
+	forgive_idle_rebinds(e, d, a, b);
 	forgive_news(e, d);
 }
 

@@ -43,6 +43,27 @@ TEST(a_cut_excuses_a_second_and_its_round_trips_at_its_beginning_only)
 	CHECK(expect_is_calm(&other, 49 * S, 71 * S));
 }
 
+TEST(a_nat_that_forgets_an_idle_node_is_noticed_when_the_node_asks_next)
+{
+	struct day idle = quiet_day(), typed;
+	struct expect e;
+
+	day_add(&idle, &(struct day_event){.at_us = 50 * S, .word = DAY_REBIND, .who = 1});
+	typed = idle;
+	day_add(&typed, &(struct day_event){.at_us = 40 * S,
+					    .for_us = 20 * S,
+					    .word = DAY_TYPE,
+					    .who = 2,
+					    .whom = 1,
+					    .amount = 100});
+	expect_init(&e, &idle, 0, 1);
+	CHECK(expect_pause_us(&e, 60 * S, 61 * S) > 30 * S);
+	CHECK(!expect_is_calm(&e, 60 * S, 61 * S));
+	expect_init(&e, &typed, 0, 1); /* node 1 talks with node 2, and misses its echoes */
+	CHECK(expect_pause_us(&e, 60 * S, 61 * S) == 360 * MS);
+	CHECK(expect_is_calm(&e, 60 * S, 61 * S));
+}
+
 TEST(sleep_is_no_pause_and_waking_takes_a_second_and_eight_round_trips)
 {
 	struct day d = quiet_day();
