@@ -81,6 +81,13 @@ static void begin(struct path_peer *p, uint64_t now_us)
 	p->deadline_us = now_us;
 }
 
+/* The peer was away, as it had said: whatever was lost meanwhile, its absence is no quality. */
+static bool met_nobody(const struct path_peer *p, const struct probe *probe, uint64_t wait_us)
+{
+	return probe->sent_us < p->quiet_until_us &&
+	       probe->sent_us + restart_us + wait_us >= p->quiet_until_us;
+}
+
 static void settle_probes(struct path_peer *p, uint64_t now_us)
 {
 	for (unsigned i = probe_first_open(&p->probes); i != p->probes.next; i++) {
@@ -94,7 +101,8 @@ static void settle_probes(struct path_peer *p, uint64_t now_us)
 		if (now_us - probe->sent_us < (wait_us > lost_min_us ? wait_us : lost_min_us))
 			continue;
 		probe->settled = true;
-		if (path->live.state == PATH_UP && probe->sent_us >= path->live.since_us)
+		if (path->live.state == PATH_UP && probe->sent_us >= path->live.since_us &&
+		    !met_nobody(p, probe, wait_us))
 			score_on_lost_probe(&path->score);
 	}
 }

@@ -945,6 +945,21 @@ TEST(a_peer_that_restarts_is_not_blamed_on_the_path)
 	free(w);
 }
 
+TEST(what_was_lost_while_a_peer_restarted_is_no_loss)
+{
+	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+
+	path_peer_on_notice(&w->node[0].p, PATH_RESTARTING, WAY_NONE, 1u << 30, w->now_us,
+			    &w->actions);
+	carry_out(w, 0);
+	w->cut[0] = w->cut[1] = true;
+	run(w, 700 * MS);
+	w->cut[0] = w->cut[1] = false;
+	run(w, 3 * US_PER_S);
+	CHECK(uses(w, 0, WAY_DIRECT) && score_in_use(w, 0)->fate == 0);
+	free(w);
+}
+
 TEST(the_counts_of_a_peer_that_began_anew_are_no_loss)
 {
 	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
