@@ -387,6 +387,18 @@ bool expect_is_calm(const struct expect *e, uint64_t since_us, uint64_t until_us
 	return !expect_is_apart(e, since_us, until_us);
 }
 
+bool expect_is_worse(const struct expect *e, uint64_t since_us, uint64_t until_us)
+{
+	for (size_t i = 0; i < e->n_edges; i++) {
+		enum day_word word = e->edges[i].event->word;
+
+		if ((word == DAY_WORSE || word == DAY_LOSSY) && e->edges[i].at_us >= since_us &&
+		    e->edges[i].at_us <= until_us)
+			return true;
+	}
+	return false;
+}
+
 /* Nobody looks for another direct way while nobody talks; but a process that starts shakes hands by
  * the last one with whom its predecessor had keys, of three minutes at most. A power cut takes what
  * it knows of that. */

@@ -43,6 +43,8 @@ void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b);
 uint64_t expect_pause_us(const struct expect *e, uint64_t since_us, uint64_t until_us);
 /* Did anything at all happen to the two between these times, or still has its effect? */
 bool expect_is_calm(const struct expect *e, uint64_t since_us, uint64_t until_us);
+/* Did a link of the two get slower or lossy between these times, or better again? */
+bool expect_is_worse(const struct expect *e, uint64_t since_us, uint64_t until_us);
 /* Does a pair that talked last at talked_us, 0 for never, still have its direct way at until_us?
  */
 bool expect_keeps_way(const struct expect *e, uint64_t talked_us, uint64_t until_us);

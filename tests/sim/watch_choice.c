@@ -7,6 +7,9 @@ static const uint64_t window_us = 10 * US_PER_S;
 static const uint64_t settle_us = 3 * US_PER_S;
 /* "Direct within 2 s", and the hold-down of a path that has gone too often. */
 static const uint64_t direct_within_us = 2 * US_PER_S, hold_down_us = 60 * US_PER_S;
+/* A way that was left for what it measured is not taken again sooner, or a pair would follow each
+ * wave of a bad link. */
+static const uint64_t left_hold_us = 10 * US_PER_S;
 
 void watch_choice_init(struct watch_choice *w, const struct expect *expect, const char *node,
 		       const char *peer)
@@ -33,6 +36,10 @@ void watch_choice_on_typed(struct watch_choice *w, uint64_t now_us, struct verdi
 
 	if (w->moved_us[1] != 0 && now_us - w->moved_us[1] < hold_down_us)
 		wait_us += 5 * US_PER_S;
+	uint64_t before_us = w->left_us > left_hold_us ? w->left_us - left_hold_us : 0;
+
+	if (w->left_us != 0 && expect_is_worse(w->expect, before_us, w->left_us))
+		wait_us += left_hold_us;
 	if (now_us > wait_us && w->expect->can_be_direct && is_quiet(w, now_us - wait_us, now_us) &&
 	    w->first.kind != WAY_DIRECT) {
 		way_str(&w->first, text);
@@ -51,12 +58,17 @@ void watch_choice_on_choice(struct watch_choice *w, const struct way *first, uin
 		return;
 	way_str(&w->first, from);
 	way_str(first, to);
+	bool is_found = first->kind == WAY_DIRECT && now_us - w->left_us >= window_us;
+
+	if (w->first.kind == WAY_DIRECT)
+		w->left_us = now_us;
 	w->first = *first;
 	uint64_t before_us = w->moved_us[0];
 
 	w->moved_us[1] = before_us;
 	w->moved_us[0] = now_us;
-	if (before_us != 0 && now_us - before_us < window_us &&
+	/* A direct way that is found is a change of quality, whenever it comes. */
+	if (before_us != 0 && now_us - before_us < window_us && !is_found &&
 	    is_quiet(w, now_us - window_us, now_us))
 		verdict_fail(v, now_us, "flaps", "%s moves %s from %s to %s, %.3f s after a move",
 			     w->node, w->peer, from, to, (double)(now_us - before_us) / US_PER_S);
@@ -65,5 +77,5 @@ void watch_choice_on_choice(struct watch_choice *w, const struct way *first, uin
 void watch_choice_on_end(struct watch_choice *w)
 {
 	w->first = way_none();
-	w->moved_us[0] = w->moved_us[1] = 0;
+	w->moved_us[0] = w->moved_us[1] = w->left_us = 0;
 }

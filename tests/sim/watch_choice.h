@@ -19,6 +19,7 @@ struct watch_choice {
 	const char *node, *peer;     /* names; borrowed */
 	struct way first;	     /* what it chose last */
 	uint64_t moved_us[2];	     /* the last two moves, the later one first; 0: none */
+	uint64_t left_us;	     /* last move away from a direct way; 0: none */
 	uint64_t typing_since_us;    /* 0: nobody types */
 };
 

@@ -262,6 +262,51 @@ TEST(moves_after_an_event_are_no_flapping)
 	CHECK(!v.failed);
 }
 
+TEST(a_direct_way_that_is_found_is_no_flapping_one_that_was_left_is)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct watch_choice w;
+	struct verdict v = {0};
+	struct way relay = way_relay(1), other = way_relay(2), direct = direct_way();
+
+	expect_init(&e, &d, 0, 1);
+	watch_choice_init(&w, &e, "a", "b");
+	watch_choice_on_typing(&w, 100 * S);
+	watch_choice_on_choice(&w, &relay, 130 * S, &v);
+	watch_choice_on_choice(&w, &other, 150 * S, &v);
+	watch_choice_on_choice(&w, &direct, 159 * S, &v);
+	CHECK(!v.failed);
+	watch_choice_on_choice(&w, &relay, 170 * S, &v);
+	watch_choice_on_choice(&w, &direct, 179 * S, &v);
+	CHECK_STR(v.invariant, "flaps");
+}
+
+TEST(a_direct_way_left_for_a_slow_link_is_taken_again_after_ten_seconds)
+{
+	struct day d = two_owners();
+	struct way relay = way_relay(1), direct = direct_way();
+
+	day_add(&d, &(struct day_event){.at_us = 210 * S,
+					.for_us = 4 * S,
+					.word = DAY_WORSE,
+					.who = 1,
+					.amount = 150});
+	for (unsigned at = 222; at <= 230; at += 8) {
+		struct expect e;
+		struct watch_choice w;
+		struct verdict v = {0};
+
+		expect_init(&e, &d, 0, 1);
+		watch_choice_init(&w, &e, "a", "b");
+		watch_choice_on_choice(&w, &direct, 150 * S, &v);
+		watch_choice_on_typing(&w, 200 * S);
+		watch_choice_on_choice(&w, &relay, 213 * S, &v);
+		watch_choice_on_typed(&w, at * S, &v);
+		CHECK(v.failed == (at == 230));
+	}
+}
+
 TEST(who_can_be_direct_and_is_not_is_told)
 {
 	struct day d = two_owners();
