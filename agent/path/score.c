@@ -135,12 +135,13 @@ bool score_is_known(const struct score *s)
 	return s->srtt_us != 0;
 }
 
-/* A burst of losses stays long in the average. Where n packets arrived since, a loss of more than
- * 3/n would have shown in 95 of 100 cases. */
+/* A burst of losses stays long in the average, and a way whose packets are few is judged by it only
+ * when it has long been whole again. Where n packets arrived since, one in n is the most that may
+ * still be lost. */
 static double packet_loss(const struct score *s)
 {
 	double loss = s->packet_loss_ppm / (double)MILLION;
-	double most = s->packets_whole > 0 ? 3.0 / s->packets_whole : 1;
+	double most = s->packets_whole > 0 ? 1.0 / s->packets_whole : 1;
 
 	return loss < most ? loss : most;
 }
