@@ -2,12 +2,12 @@
  * disco_box: seals disco messages to one peer and opens the peer's, while either end changes keys.
  *
  * Each end has a key, and for a day behind a rotation the one before it. What comes may be sealed
- *by any pair of them. What goes is sealed to the peer's newest key, with our newest; and a second
- *time with the one before it until the peer has shown that it knows the newest, so that no probe is
- *lost while the news travels, nor while the coordinator that carries it is away.
+ * by any pair of them. What goes is sealed to the peer's newest key, with our newest; and a second
+ * time with the one before it until the peer has shown that it knows the newest, so that no probe
+ * is lost while the news travels, nor while the coordinator that carries it is away.
  *
- *	ONE COPY --own key changed--> TWO COPIES --sealed to our newest, or the day is over--> ONE
- *COPY
+ *	ONE COPY   --own key changed-->                         TWO COPIES
+ *	TWO COPIES --sealed to our newest, or the day is over--> ONE COPY
  *
  * A core; one per peer.
  */

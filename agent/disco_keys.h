@@ -1,6 +1,6 @@
 /*
  * disco_keys: this node's own disco keys: the one in use, for a day behind a rotation the one
- *before it, and when it is time for which.
+ * before it, and when it is time for which.
  *
  *	ONE --a week old--> BOTH --a day later--> ONE
  *

@@ -1,12 +1,12 @@
 /*
  * node_keys: our own disco key, and a new one each week.
  *
- *	IN USE --a week old: written--> NEXT --read back from disk, coordinator there--> IN USE,
- *told
+ *	IN USE --a week old: written--> NEXT
+ *	NEXT   --read back from disk, coordinator there--> IN USE, and told
  *
  * What was told must never be taken back: a peer refuses a lower serial than it has seen. So the
- *next key is told only when it stands on the disk; whatever overwrites or loses it there before, it
- *was never heard of, and the week's end is looked at again.
+ * next key is told only when it stands on the disk; whatever overwrites or loses it there before,
+ * it was never heard of, and the week's end is looked at again.
  */
 #include "agent/node_inside.h"
 

@@ -3,8 +3,8 @@
  *
  * A token's text is NAME.OWNER.SECRET, so that a node can sign its keys for the name before it has
  * asked anybody. A one-time token is spent by the machine key that joins with it, and honoured
- *again for that same key until it expires: an answer lost on the way must not lock a node out. A
- *reusable one joins any number of machines. A pure core: time and random bytes are passed in.
+ * again for that same key until it expires: an answer lost on the way must not lock a node out. A
+ * reusable one joins any number of machines. A pure core: time and random bytes are passed in.
  *
  *	good --joined by a key (one-time)--> spent: good for that key, used for every other
  *	good, spent --time--> expired        good, spent --revoked--> revoked

@@ -1,16 +1,16 @@
 /*
  * admission: which keys may use this relay, as the coordinator says, and what holds while it is
- *silent.
+ * silent.
  *
  *	unknown --yes--> admitted --no--> refused (its connections are closed, and it is forgotten)
  *	   |  '-silent-> asked again in 2 s (with fail_open: let in until it answers)
  *	   '----no----> refused
  *
  * An admitted key is let in at once, for 7 days from the last yes, and asked about at the same
- *time; while connected it is asked about each minute. A key has at most one question open, and the
- *caller bounds how many there are in all. A pure core: the caller asks (admission_ask), tells the
- *answers and carries the decisions out. On one thread. The admitted keys outlive the process by
- *_save, _load.
+ * time; while connected it is asked about each minute. A key has at most one question open, and
+ * the caller bounds how many there are in all. A pure core: the caller asks (admission_ask), tells
+ * the answers and carries the decisions out. On one thread. The admitted keys outlive the process
+ * by _save, _load.
  */
 #ifndef WARREN_ADMISSION_H
 #define WARREN_ADMISSION_H

@@ -1,16 +1,16 @@
 /*
  * client_conn: one DERP connection as the relay sees it, without its socket.
  *
- *	LOGIN --ClientInfo--> ASKING --allowed--> READY --any error, ClosePeer, drain--> (closed by
- *worker) |  box or form wrong, 10 s   |  refused, 60 s
- *	  +--------> closed            +--------> closed
+ *	LOGIN --ClientInfo--> ASKING --allowed--> READY --any error, ClosePeer, drain--> closed
+ *	  |                     '------ refused, 60 s ---------------------------------> closed
+ *	  '---- box or form wrong, 10 s -----------------------------------------------> closed
  *
  * The worker feeds it what was read and writes what it pulls; every returned error means "close".
  * ServerKey goes out first, ServerInfo once admission has said yes (nothing is read while it is
- *asked), then frames both ways. A keep-alive follows each 60 s and a jitter of its own. Frames of
- *unknown type are skipped, whatever their length (the protocol's rule for growth). Only a
- *connection that showed the mesh key may watch, forward and close peers. A pure core; the login's
- *shared key is wiped when it is done. Specification: docs/PROTOCOL.md, "DERP".
+ * asked), then frames both ways. A keep-alive follows each 60 s and a jitter of its own. Frames of
+ * unknown type are skipped, whatever their length (the protocol's rule for growth). Only a
+ * connection that showed the mesh key may watch, forward and close peers. A pure core; the login's
+ * shared key is wiped when it is done. Specification: docs/PROTOCOL.md, "DERP".
  */
 #ifndef WARREN_CLIENT_CONN_H
 #define WARREN_CLIENT_CONN_H

@@ -1,9 +1,9 @@
 /*
  * mesh: the shell of our sessions to the other relays of the region.
  *
- *	DIALLING --TLS, 101--> SERVING (mesh_session) --failure--> WAITING --5 s and jitter-->
- *DIALLING
- *	                          '--the relay is ourselves--> OFF
+ *	DIALLING --TLS, 101--> SERVING (mesh_session) --failure--> WAITING
+ *	   ^                      '--the relay is ourselves--> OFF    |
+ *	   '------------------------ 5 s and jitter -----------------'
  *
  * On main's loop: links are few. Each other relay dials us likewise, so that packets go both ways.
  */

@@ -5,8 +5,8 @@
  *	    '--ServerKey, our own: -ELOOP, never to be dialled again
  *
  * Logs in with the mesh key, watches the other's connections and keeps the hub's forwarders by what
- *it hears; packets for those keys leave as ForwardPacket. A pure core; the shell is mesh. Covered
- *by the hub's lock.
+ * it hears; packets for those keys leave as ForwardPacket. A pure core; the shell is mesh. Covered
+ * by the hub's lock.
  */
 #ifndef WARREN_MESH_SESSION_H
 #define WARREN_MESH_SESSION_H

@@ -5,8 +5,7 @@
  *	WAITING --due--> DIALLING --TLS--> UPGRADING --101, nonce--> GREETING --welcome--> ONLINE
  *	   ^                 |                 |                        |                    |
  *	   +---- closed, silent, goaway (full jitter) ------------------+--------------------+
- *	                                                  error for good --> REFUSED --retry-->
- *WAITING
+ *	   +---- retry ---- REFUSED <--- error for good ----------------+
  *
  * Messages are docs/PROTOCOL.md, "The node session".
  */

@@ -4,10 +4,10 @@
  * bytes. Frames and limits: common/proto/derp.h.
  *
  *	DOWN --due--> DIALLING --TLS--> UPGRADING --101--> AWAITS_KEY --ServerKey--> AWAITS_INFO
- *	  ^                               |  fast start, its key known by TLS            |
- *ServerInfo |                               +------------------------------------> AWAITS_INFO -->
- *UP
- *	  +---- closed, silent, idle for 60 s where it is not held --------------------------------+
+ *	  ^              |                                                            ^    |
+ *	  |              +-- TLS, its key known by it: fast start --------------------+    |
+ *	  |                                                                     ServerInfo |
+ *	  +---- closed, silent, idle for 60 s where it is not held ---- UP <---------------+
  *
  * The relay is asked (DERP Ping) each 10 s while packets go, each 25 s while it is held, and when
  * what was sent is followed by 250 ms of silence. No answer and no TCP acknowledgement for 1 s, or

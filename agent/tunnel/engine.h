@@ -6,7 +6,7 @@
  * data. It publishes to the lanes what they read (tries, keypairs, choices), takes their few events
  * (handshake packet, first packet on a new keypair, handshake wanted, traffic began, another
  * endpoint), and owns everything both use. All functions are for the main thread; all ops are
- *called on it. Which way packets go is the caller's: engine_peer_set_choice.
+ * called on it. Which way packets go is the caller's: engine_peer_set_choice.
  *
  *	TUN --lane--> sealed --choice--> UDP | relay ring          main <--ring-- lane
  *	UDP | relay ring --lane--> opened --> TUN                  main --published pointers--> lane

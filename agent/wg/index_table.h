@@ -4,8 +4,8 @@
  * An index's low 16 bits are its slot under a random mask, its high 16 bits random, so that a stale
  * or guessed index finds nothing. Slots are taken from the table's start, as many as are needed,
  * so that few pages of it are ever touched. The main thread reserves, publishes and releases; any
- *thread finds. What index_table_find gave stays valid until the caller's next quiet point, as the
- *keypair is freed only after it (device.h, WG_RETIRED).
+ * thread finds. What index_table_find gave stays valid until the caller's next quiet point, as the
+ * keypair is freed only after it (device.h, WG_RETIRED).
  *
  *	FREE --reserve--> RESERVED (handshake under way) --publish--> PUBLISHED --release--> FREE
  *	                  RESERVED --release--> FREE

@@ -7,8 +7,8 @@
  * caller finds the peer by the key that noise_open_initiation reveals, and chooses indices.
  *
  *	initiator: noise_create_initiation -> noise_consume_response -> keypair
- *	responder: noise_open_initiation -> noise_accept_initiation -> noise_create_response ->
- *keypair
+ *	responder: noise_open_initiation -> noise_accept_initiation -> noise_create_response
+ *	           -> keypair
  */
 #ifndef WARREN_NOISE_H
 #define WARREN_NOISE_H

@@ -5,8 +5,7 @@
  * consumer thread peeks and pops; no locks. A sleeping consumer is woken by a descriptor (wake.h):
  *
  *	consumer:  for (;;) { while (ring_peek(r, &p, &n)) { use(p, n); ring_pop(r); }
- *	                      if (ring_arm(r)) wait until ring_fd(r) is readable, then
- *ring_disarm(r); }
+ *	                      if (ring_arm(r)) { wait for ring_fd(r) to read; ring_disarm(r); } }
  *
  * ring_push makes a system call only while the consumer is armed, so once a burst. While the
  * consumer keeps up, a ring of 256 KB or more touches only the first quarter of them.

@@ -6,8 +6,8 @@
  * A struct tls_conn owns a non-blocking descriptor. Reading: on_readable, then tls_conn_read until
  * -EAGAIN. Writing: tls_conn_write queues, everything queued in one round of the loop leaves
  * together in full records. TLS 1.3, 1.2 accepted. Who the peer must be is said by struct
- *tls_trust: a name under a known authority, or a pin. One thread uses a connection; contexts may be
- *shared.
+ * tls_trust: a name under a known authority, or a pin. One thread uses a connection; contexts may
+ * be shared.
  */
 #ifndef WARREN_TLS_H
 #define WARREN_TLS_H

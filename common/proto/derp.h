@@ -2,8 +2,8 @@
  * derp: the frames of the DERP relay protocol, version 2, as deployed relays and clients speak it.
  *
  * Frames as structs, both directions; the sealed login; and a reader that finds the frames in a
- *byte stream held in the caller's buffer. Both derp-relay and the relay sessions of warrend use it.
- *Who may send what, queues, timeouts and rates are theirs.
+ * byte stream held in the caller's buffer. Both derp-relay and the relay sessions of warrend use
+ * it. Who may send what, queues, timeouts and rates are theirs.
  *
  *	type(1) | length(4, big-endian, of what follows) | payload
  */

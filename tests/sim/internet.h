@@ -5,9 +5,8 @@
  * provider's behind its carrier-grade NAT. Hosts plug into a realm; a gateway (a NAT with its
  * uplink) joins an inner realm to an outer one, so NATs stack.
  *
- *	host --nic's link up--> realm --gateway: NAT out, uplink up--> outer realm … inner realm
- *	                                          <--uplink down, NAT in--            --nic's link
- *down--> host
+ *	host --nic's link up--> realm --gateway: NAT out, uplink up--> outer realm
+ *	outer realm --gateway: uplink down, NAT in--> realm --nic's link down--> host
  *
  * In a realm a packet takes no time, except between two addresses that were given a pair link of
  * their own: distance, weather or a cut between just these two. Everything hangs on the running

@@ -1,6 +1,6 @@
 /*
  * kernel_tls_inside: what kernel_tls_stream and kernel_tls_context share: contexts, and the
- *handshake's flights.
+ * handshake's flights.
  *
  *	client                                server
  *	  'C' length, SNI             -->

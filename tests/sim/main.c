@@ -1,9 +1,10 @@
 /*
  * warren-sim: days of a whole mesh, each in a moment.
  *
- *	warren-sim                              what make check runs: the cases, then some hundred
- *seeds warren-sim --seeds N [--from S] [--jobs J] [--seconds T] [--coverage] warren-sim --seed S
- *[--trace] [--shrink] warren-sim --replay FILE [--trace] [--shrink]
+ *	warren-sim        what make check runs: the cases, then some hundred seeds
+ *	warren-sim --seeds N [--from S] [--jobs J] [--seconds T] [--coverage]
+ *	warren-sim --seed S [--trace] [--shrink]
+ *	warren-sim --replay FILE [--trace] [--shrink]
  */
 #include <errno.h>
 #include <getopt.h>

@@ -3,8 +3,8 @@
  * asked, with a day's hands on its TUN, its disk and its switch.
  *
  *	OFF --start--> RUNNING --term, crash--> OFF        the disk stays as a process leaves it
- *	OFF, RUNNING --power_cut--> OFF                    the disk keeps what was synced, maybe
- *more RUNNING --sleep--> ASLEEP --wake--> RUNNING        the host's clock counts on, nothing runs
+ *	OFF, RUNNING --power_cut--> OFF                    the disk keeps what was synced, or more
+ *	RUNNING --sleep--> ASLEEP --wake--> RUNNING        the host's clock counts on, nothing runs
  *
  * Decides nothing: a day calls it, invariants listen to its taps. Every function may be called from
  * any event of the world, but none from inside a tap.

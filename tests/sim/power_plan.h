@@ -1,6 +1,6 @@
 /*
  * power_plan: a power cut that is to come in the middle of what a machine writes: at the n-th
- *change of its disk from now on, or at the latest at some time.
+ * change of its disk from now on, or at the latest at some time.
  *
  *	set --n-th change, or the time--> due --> cut
  *

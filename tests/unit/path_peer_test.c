@@ -1,6 +1,6 @@
 /*
- * Two path_peers over a wire that exists only here: NATs with their filterings, delay, relays,
- *cuts.
+ * Two path_peers over a wire that exists only here: NATs with their filterings, delay, relays and
+ * cuts.
  *
  *	laptop (0) - NAT 203.0.113.10 ---- direct ---- NAT 203.0.113.20 - workspace (1)
  *	         \------------------- relay 1, relay 2 -------------------/

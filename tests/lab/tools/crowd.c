@@ -4,11 +4,10 @@
  *	silent     says nothing                      drip       a TLS hello, a byte each 200 ms
  *	garbage    random bytes                      truncated  half a TLS hello, then the end
  *	oversized  a record longer than TLS allows   replayed   another connection's whole talk
- *	reflected  gives back what it is given       reader     asks on and on, never reads an
- *answer
+ *	reflected  gives back what it is given       reader     asks on and on, reads no answer
  *
  * Opens them at a rate, holds them until its stdin or --seconds end, and prints how many stood,
- *were refused, and were closed by the server.
+ * were refused, and were closed by the server.
  */
 #include <openssl/err.h>
 #include <openssl/ssl.h>

@@ -1,6 +1,6 @@
 /*
  * stranger: somebody on the wire who sends to UDP ports what he has seen there, changed as he
- *likes.
+ * likes.
  *
  *	seen on the bridge --truncated, oversized, forged, replayed--> where it went
  *	                   --reflected--> where it came from
