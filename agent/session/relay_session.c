@@ -21,7 +21,8 @@ static const uint64_t unacked_us = US_PER_S, unanswered_us = 5 * (uint64_t)US_PE
 static const uint64_t first_wait_us = 100 * US_PER_MS, longest_wait_us = 10 * (uint64_t)US_PER_S;
 static const uint64_t shortest_wait_us = 10 * US_PER_MS;
 static const uint64_t told_wait_max_us = 60 * (uint64_t)US_PER_S;
-static const uint64_t useful_us = 10 * (uint64_t)US_PER_S, proved_us = US_PER_S;
+static const uint64_t useful_us = 10 * (uint64_t)US_PER_S;
+static const uint64_t proved_us = 500 * US_PER_MS;
 static const uint64_t patience_us = US_PER_S;
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -468,15 +469,16 @@ bool relay_session_may_send(struct relay_session *s, size_t frame_len, uint64_t 
 
 /* ---- the end ---- */
 
-/* A session that stood for a second is waited for no longer than it stood: whoever has no other
- * relay is served half of the time, and a relay that keeps dying is dialled once in its life. */
-static uint64_t back_off_us(const struct relay_session *s, uint64_t stood_us, uint32_t random)
+/* A session that stood for half a second is waited for no longer than it stood: whoever has no
+ * other relay is served half of the time, and a relay that keeps dying is dialled once in its life.
+ * After a shorter life it is half of the one before: what ended both may be a NAT. */
+static uint64_t back_off_us(const struct relay_session *s, bool was_up, uint32_t random)
 {
 	unsigned shift = s->failures < 10 ? s->failures : 10;
 	uint64_t span_us = sooner(first_wait_us << shift, longest_wait_us);
 
-	if (stood_us >= proved_us && !s->drains)
-		span_us = sooner(span_us, stood_us);
+	if (was_up && s->stood_us >= proved_us && !s->drains)
+		span_us = sooner(span_us, s->stood_us);
 	return later(part_of(span_us, random), shortest_wait_us);
 }
 
@@ -492,10 +494,12 @@ void relay_session_on_closed(struct relay_session *s, const char *reason, uint32
 		snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	if (was_useful)
 		s->failures = 0;
+	if (was_up)
+		s->stood_us = later(stood_us, s->stood_us / 2);
 	/* Told when to come back, but never sooner than who is told nothing: a relay that sends
 	 * away whoever comes would be dialled in a loop. After good service it is taken at its
 	 * word. */
-	s->retry_us = now_us + back_off_us(s, stood_us, random);
+	s->retry_us = now_us + back_off_us(s, was_up, random);
 	if (told_us > now_us) {
 		uint64_t least_us = was_useful ? now_us + shortest_wait_us : s->retry_us;
 

@@ -70,6 +70,7 @@ struct relay_session { /* all zero: DOWN and not wanted */
 	uint64_t deadline_us;
 	uint64_t since_us; /* when the state was entered */
 	uint64_t retry_us; /* DOWN: not before */
+	uint64_t stood_us; /* how long it was UP last, or half of the time before */
 
 	uint64_t used_us;     /* the last packet to send */
 	uint64_t heard_us;    /* the last frame */

@@ -380,8 +380,21 @@ TEST(a_relay_that_stood_is_waited_for_no_longer_than_it_stood)
 	CHECK(t.s.deadline_us == t0 + 3 * S);
 	t = up(t0); /* too short to tell */
 	t.s.failures = 6;
-	relay_session_on_closed(&t.s, "reset", half, t0 + S - 1);
-	CHECK(t.s.deadline_us == t0 + S - 1 + 3200 * MS);
+	relay_session_on_closed(&t.s, "reset", half, t0 + 500 * MS - 1);
+	CHECK(t.s.deadline_us == t0 + 500 * MS - 1 + 3200 * MS);
+}
+
+TEST(of_two_short_lives_the_longer_counts_by_half)
+{
+	struct test t = up(t0);
+
+	t.s.failures = 6;
+	t.s.stood_us = 1300 * MS;
+	relay_session_on_closed(&t.s, "reset", half, t0 + 250 * MS);
+	CHECK(t.s.deadline_us == t0 + 250 * MS + 325 * MS);
+	CHECK(relay_session_check(&t.s, t0 + S, fresh(&t)) == RELAY_DO_NOTHING);
+	relay_session_on_closed(&t.s, "refused", half, t0 + S); /* it did not come up */
+	CHECK(t.s.deadline_us == t0 + S + 5 * S);
 }
 
 /* A relay that sent into a sleep waits seconds before it sends again, and acknowledges meanwhile.
