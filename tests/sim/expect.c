@@ -1,11 +1,13 @@
 #include "tests/sim/expect.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "common/clock.h"
 
 static const uint64_t warm_us = 180 * US_PER_S;
 static const uint64_t idle_ask_us = 25 * US_PER_S, redial_us = 65 * US_PER_S;
+static const uint64_t loss_us = 2 * US_PER_S;
 
 static uint64_t max_u64(uint64_t a, uint64_t b)
 {
@@ -56,7 +58,39 @@ static void fill_round_trips(struct expect *e, const struct day *d, unsigned a, 
 	e->relay_us = e->direct_us + 4 * relay_leg;
 	e->server_us = 2 * (max_u64(leg_a, leg_b) + max_u64(relay_leg, coordinator_leg));
 	e->stall_us = 300 * US_PER_MS + e->relay_us;
-	e->loss_us = loses(d, a) || loses(d, b) ? 2 * US_PER_S + 4 * e->relay_us : 0;
+	e->loss_us = loses(d, a) || loses(d, b) ? loss_us + 4 * e->relay_us : 0;
+}
+
+/* ---- links that lose much ---- */
+
+/* Which part of all packets passes the node's link, where it loses most from since_us to until_us.
+ */
+static double passes(const struct day *d, unsigned node, uint64_t since_us, uint64_t until_us)
+{
+	const struct day_network *home = &d->nodes[node].home, *away = &d->nodes[node].away;
+	uint64_t steady = max_u64(home->loss_permille, away->loss_permille), most = 0;
+
+	for (size_t i = 0; i < d->n_events; i++) {
+		const struct day_event *e = &d->events[i];
+
+		if (e->word == DAY_LOSSY && e->who == node && e->at_us <= until_us &&
+		    e->at_us + e->for_us >= since_us)
+			most = max_u64(most, e->amount);
+	}
+	return (1 - (double)steady / 1000) * (1 - (double)most / 1000);
+}
+
+/* What is lost is sent again after 0.3, 0.6 and 1.2 s: loss_us is three losses in a row, at one in
+ * ten. At a loss of p as rare are n = 3 ln 0.1 / ln p in a row, which take 0.3 (2^n - 1) s. */
+static uint64_t heavy_loss_us(const struct expect *e, uint64_t since_us, uint64_t until_us)
+{
+	double p = 1 - passes(e->day, e->a, since_us, until_us) *
+			       passes(e->day, e->b, since_us, until_us);
+
+	if (p <= 0.1)
+		return 0;
+	double times = (exp2(3 * log(0.1) / log(p)) - 1) / (exp2(3) - 1);
+	return (uint64_t)((times - 1) * (double)loss_us);
 }
 
 /* ---- can a packet get straight through? ---- */
@@ -336,7 +370,7 @@ static bool is_between(const struct day *d, const struct day_event *event, unsig
 
 void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 {
-	*e = (struct expect){.can_be_direct = can_be_direct(d, a, b)};
+	*e = (struct expect){.day = d, .a = a, .b = b, .can_be_direct = can_be_direct(d, a, b)};
 	fill_round_trips(e, d, a, b);
 	for (size_t i = 0; i < d->n_events; i++) {
 		const struct day_event *event = &d->events[i];
@@ -375,7 +409,7 @@ uint64_t expect_pause_us(const struct expect *e, uint64_t since_us, uint64_t unt
 	}
 	if (excused_us > 0)
 		sum = e->loss_us + max_u64(excused_us, e->stall_us);
-	return sum + apart_us(e, since_us, until_us);
+	return sum + heavy_loss_us(e, since_us, until_us) + apart_us(e, since_us, until_us);
 }
 
 bool expect_is_calm(const struct expect *e, uint64_t since_us, uint64_t until_us)

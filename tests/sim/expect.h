@@ -25,11 +25,15 @@ struct expect_span {
 	uint64_t from_us, until_us;
 };
 
-struct expect {					 /* for one pair, in either direction */
-	uint64_t direct_us, relay_us, server_us; /* round trips at their worst */
-	uint64_t stall_us;			 /* what nobody would call a pause */
-	uint64_t loss_us;			 /* added to everything where packets get lost */
-	bool can_be_direct;			 /* by their networks at home and away */
+struct expect {		       /* for one pair, in either direction */
+	const struct day *day; /* borrowed */
+	unsigned a, b;
+	/* Round trips at their worst. */
+	uint64_t direct_us, relay_us, server_us;
+	uint64_t stall_us; /* what nobody would call a pause */
+	/* Added to everything where packets get lost, up to one in ten. */
+	uint64_t loss_us;
+	bool can_be_direct; /* by their networks at home and away */
 	struct expect_edge edges[EXPECT_EDGES_MAX];
 	size_t n_edges;
 	struct expect_span apart[DAY_EVENTS_MAX]; /* in the order of from_us */

@@ -43,6 +43,24 @@ TEST(a_cut_excuses_a_second_and_its_round_trips_at_its_beginning_only)
 	CHECK(expect_is_calm(&other, 49 * S, 71 * S));
 }
 
+TEST(a_link_that_loses_a_fifth_excuses_more_than_one_that_loses_a_tenth)
+{
+	struct day tenth = quiet_day(), fifth = quiet_day();
+	struct expect e;
+	struct day_event lossy = {
+		.at_us = 50 * S, .for_us = 10 * S, .word = DAY_LOSSY, .who = 1, .amount = 100};
+
+	day_add(&tenth, &lossy);
+	lossy.amount = 200;
+	day_add(&fifth, &lossy);
+	expect_init(&e, &tenth, 0, 1);
+	CHECK(expect_pause_us(&e, 55 * S, 56 * S) == 360 * MS + 2240 * MS);
+	expect_init(&e, &fifth, 0, 1);
+	uint64_t more_us = expect_pause_us(&e, 55 * S, 56 * S) - 2600 * MS;
+	CHECK(more_us > 3200 * MS && more_us < 3400 * MS); /* 2 s (2^4.29 - 1) / 7 are 5.3 s */
+	CHECK(expect_pause_us(&e, 61 * S, 62 * S) == 2600 * MS); /* it is over */
+}
+
 TEST(a_nat_that_forgets_an_idle_node_is_noticed_when_the_node_asks_next)
 {
 	struct day idle = quiet_day(), typed;
