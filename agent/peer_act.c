@@ -8,7 +8,11 @@
 
 #include <sodium.h>
 
+#include "agent/wg/noise.h"
 #include "common/clock.h"
+
+/* Between two copies of an initiation: a peer that takes them for a flood drops the second. */
+static const uint64_t apart_us = 2 * NOISE_FLOOD_US;
 
 enum { NOTICE_WAYS_MAX = 16, FAILED_SENDS_MAX = 16 };
 
@@ -188,6 +192,7 @@ void peer_send_initiation_by(struct peer *peer, const struct way *way)
 	    way_among(last->ways, last->n_ways, way))
 		return;
 	last->ways[last->n_ways++] = *way;
+	last->went_us = clock_now_us();
 	(void)peer_send_by(peer, way, last->bytes, last->len);
 }
 
@@ -200,14 +205,17 @@ void peer_send_initiation(struct peer *peer)
 		peer_send_initiation_by(peer, &ways[i]);
 }
 
-void peer_repeat_initiation(struct peer *peer, const struct way *way)
+void peer_repeat_initiation(struct peer *peer, const struct way *way, uint64_t now_us)
 {
 	struct initiation *last = &peer->initiation;
 
+	if (now_us - last->went_us < apart_us)
+		return;
 	for (size_t i = 0; last->len > 0 && i < last->n_ways; i++) {
 		if (last->is_repeated[i] || !way_equal(&last->ways[i], way))
 			continue;
 		last->is_repeated[i] = true;
+		last->went_us = now_us;
 		(void)peer_send_by(peer, way, last->bytes, last->len);
 	}
 }

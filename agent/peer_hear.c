@@ -62,16 +62,18 @@ static bool believes_in_lost_keys(const struct peer *peer, const struct disco_pi
 }
 
 /* A way works, but our first initiation went unanswered: it or the answer was lost, and nobody
- * waits for WireGuard's 5 s. A new one, since the peer takes the same for a replay. */
-static void hurry_handshake(struct peer *peer, uint64_t rtt_us, uint64_t now_us)
+ * waits for WireGuard's 5 s. A new one, as the same is answered a few times only. True
+ * where it went: what went before is no longer waited for. */
+static bool hurry_handshake(struct peer *peer, uint64_t rtt_us, uint64_t now_us)
 {
 	uint64_t wait_us = (answer_us + 4 * rtt_us) << peer->n_hurried;
 
 	if (peer->initiation.len == 0 || peer->n_hurried == HURRIES_MAX ||
 	    now_us - peer->initiation.sent_us < wait_us || !never_shook_hands(peer))
-		return;
+		return false;
 	peer->n_hurried++;
 	engine_peer_start_handshake(peer->engine, true);
+	return true;
 }
 
 static bool was_heard_since(const struct peer *peer, uint64_t since_us)
@@ -149,9 +151,9 @@ static void on_ping(struct peer *peer, const struct disco_ping *ping, const stru
 		on_report(peer, &ping->report, now_us);
 	/* It asks, and we may have nothing to send. */
 	confirm_again(peer, from, relay_rtt_us, now_us);
-	if (from->kind == WAY_RELAY) /* where a relay brings its packets, it takes ours */
-		peer_repeat_initiation(peer, from);
-	hurry_handshake(peer, relay_rtt_us, now_us);
+	/* Where a relay brings its packets, it takes ours. */
+	if (!hurry_handshake(peer, relay_rtt_us, now_us) && from->kind == WAY_RELAY)
+		peer_repeat_initiation(peer, from, now_us);
 	if (ping->has_report)
 		note_heard_data(peer, &ping->report, from, NULL, now_us);
 	path_peer_on_ping(&peer->path, from, ping->txid, ping->has_report ? &report : NULL, now_us,
@@ -174,8 +176,8 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 		on_report(peer, &pong->report, now_us);
 	if (!proved.matched)
 		return;
-	peer_repeat_initiation(peer, &proved.way);
-	hurry_handshake(peer, proved.rtt_us, now_us);
+	if (!hurry_handshake(peer, proved.rtt_us, now_us))
+		peer_repeat_initiation(peer, &proved.way, now_us);
 	confirm_again(peer, &proved.way, proved.rtt_us, now_us);
 	if (pong->has_report)
 		note_heard_data(peer, &pong->report, from, &proved, now_us);

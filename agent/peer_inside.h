@@ -17,8 +17,9 @@ enum { PEER_HANDSHAKE_WAYS_MAX = 8, PEER_INITIATION_MAX = 148 };
 /* A handshake initiation without an answer yet, and the ways it went by. */
 struct initiation {
 	uint8_t bytes[PEER_INITIATION_MAX];
-	size_t len; /* 0: none is open */
-	uint64_t sent_us;
+	size_t len;	  /* 0: none is open */
+	uint64_t sent_us; /* for the first time */
+	uint64_t went_us; /* by the last of its ways, or again */
 	struct way ways[PEER_HANDSHAKE_WAYS_MAX];
 	bool is_repeated[PEER_HANDSHAKE_WAYS_MAX]; /* went by this way a second time */
 	size_t n_ways;
@@ -55,8 +56,9 @@ void peer_tell(struct peer *peer, struct event *event);
 void peer_send_initiation(struct peer *peer);
 void peer_send_initiation_by(struct peer *peer, const struct way *way);
 /* The peer was just heard by a way. What went by it before that may have come to a relay that the
- * peer had yet to reach: it goes once more, and nobody waits for WireGuard's 5 s. */
-void peer_repeat_initiation(struct peer *peer, const struct way *way);
+ * peer had yet to reach: it goes once more, and nobody waits for WireGuard's 5 s. But not at once:
+ * of two that come together the peer may take the second for a flood. */
+void peer_repeat_initiation(struct peer *peer, const struct way *way, uint64_t now_us);
 /* Refused sends are news for path; what it answers is carried out, and refusals of that wait for
  * their probe's timeout, so that this ends. */
 void peer_carry_out(struct peer *peer, const struct path_actions *actions, uint64_t now_us);
