@@ -9,6 +9,10 @@
 static const uint64_t RENEW_ON_RECEIVE_US =
 	REJECT_AFTER_TIME_US - KEEPALIVE_TIMEOUT_US - REKEY_TIMEOUT_US;
 
+/* The peer counts from a birth that may lie a round trip before ours: what leaves in the last
+ * moment comes to keys that are dead. */
+static const uint64_t SEND_UNTIL_US = REJECT_AFTER_TIME_US - US_PER_S;
+
 struct keypair *keypair_new(void)
 {
 	return calloc(1, sizeof(struct keypair));
@@ -32,7 +36,7 @@ int keypair_take_counters(struct keypair *kp, uint64_t n, uint64_t now_us, uint6
 	uint64_t first = atomic_load_explicit(&kp->send_counter, memory_order_relaxed);
 
 	do {
-		if (older_than(kp, REJECT_AFTER_TIME_US, now_us) || n > REJECT_AFTER_MESSAGES ||
+		if (older_than(kp, SEND_UNTIL_US, now_us) || n > REJECT_AFTER_MESSAGES ||
 		    first > REJECT_AFTER_MESSAGES - n)
 			return -EKEYEXPIRED;
 	} while (!atomic_compare_exchange_weak_explicit(
@@ -48,7 +52,7 @@ int keypair_take_counter(struct keypair *kp, uint64_t now_us, uint64_t *counter)
 
 bool keypair_can_send(const struct keypair *kp, uint64_t now_us)
 {
-	return !older_than(kp, REJECT_AFTER_TIME_US, now_us) &&
+	return !older_than(kp, SEND_UNTIL_US, now_us) &&
 	       atomic_load_explicit(&kp->send_counter, memory_order_relaxed) <
 		       REJECT_AFTER_MESSAGES;
 }

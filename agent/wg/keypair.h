@@ -46,8 +46,8 @@ struct keypair {
 struct keypair *keypair_new(void);
 void keypair_free(struct keypair *kp);
 
-/* Takes the next send counter. -EKEYEXPIRED where the keypair may not send any more: too old
- * (REJECT_AFTER_TIME) or used up (REJECT_AFTER_MESSAGES). Any thread. */
+/* Takes the next send counter. -EKEYEXPIRED where the keypair may not send any more: too old (a
+ * second before REJECT_AFTER_TIME) or used up (REJECT_AFTER_MESSAGES). Any thread. */
 MUST_CHECK int keypair_take_counter(struct keypair *kp, uint64_t now_us, uint64_t *counter);
 
 /* Takes n counters in a row, first in *counter: for a batch. Errors as above, nothing taken. */
