@@ -33,6 +33,7 @@ static inline void dial_watch_on_dial(struct dial_watch *d, uint64_t now_us)
 {
 	static const uint64_t minute_us = 60 * 1000 * 1000;
 
+	MUST(d->per_minute > 0 && d->per_minute <= DIAL_WATCH_MAX);
 	MUST(d->n == 0 || d->is_free || now_us - d->closed_us >= d->shortest_wait_us);
 	if (d->is_free)
 		d->n = 0;
