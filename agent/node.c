@@ -17,7 +17,8 @@
 enum { SERIALS_RESERVED = 1 << 20 };
 
 static const uint64_t late_from_us = 50 * US_PER_MS;
-static const uint64_t asleep_from_us = 2 * US_PER_S;
+/* A nap this long leaves a relay's TCP waiting for as long again before it sends. */
+static const uint64_t asleep_from_us = 500 * US_PER_MS;
 static const uint64_t reserve_retry_us = 5 * US_PER_S;
 
 /* ---- small services ---- */
