@@ -97,7 +97,8 @@ static void rearm(struct relay_session *s, uint64_t now_us)
 	case RELAY_UPGRADING:
 	case RELAY_AWAITS_KEY:
 	case RELAY_AWAITS_INFO:
-		s->deadline_us = s->since_us + connect_within_us;
+		s->deadline_us =
+			s->since_us + (s->checked_us == 0 ? connect_within_us : patience_us);
 		return;
 	case RELAY_UP:
 		s->deadline_us = deadline_when_up(s);
@@ -109,6 +110,7 @@ static void enter(struct relay_session *s, enum relay_session_state next, uint64
 {
 	s->state = next;
 	s->since_us = now_us;
+	s->checked_us = 0;
 	rearm(s, now_us);
 }
 
@@ -239,9 +241,12 @@ enum relay_session_do relay_session_check(struct relay_session *s, uint64_t now_
 	case RELAY_UPGRADING:
 	case RELAY_AWAITS_KEY:
 	case RELAY_AWAITS_INFO:
-		if (now_us < s->since_us + patience_us)
-			return RELAY_DO_NOTHING;
-		return close_with(s, "the network changed");
+		if (now_us >= s->since_us + patience_us)
+			return close_with(s, "the network changed");
+		/* It may have begun by an address that is gone, or be as new as the change. */
+		s->checked_us = now_us;
+		rearm(s, now_us);
+		return RELAY_DO_NOTHING;
 	case RELAY_UP:
 		if (s->asked_us == 0)
 			ask(s, now_us, out);
@@ -509,6 +514,6 @@ void relay_session_on_closed(struct relay_session *s, const char *reason, uint32
 	/* A relay that worked is tried first again; one that did not gives way to the next. */
 	s->node = was_up ? s->node : s->node + 1;
 	s->drains = false;
-	s->asked_us = s->checked_us = s->question_us = 0;
+	s->asked_us = s->question_us = 0;
 	enter(s, RELAY_DOWN, now_us);
 }

@@ -76,7 +76,7 @@ struct relay_session { /* all zero: DOWN and not wanted */
 	uint64_t heard_us;    /* the last frame */
 	uint64_t question_us; /* the first packet sent since, 0 = none */
 	uint64_t asked_us;    /* Ping without Pong, 0 = none */
-	uint64_t checked_us;  /* the same, after the network changed or the machine woke */
+	uint64_t checked_us;  /* the network changed or the machine woke, and no answer since */
 	uint64_t last_ask_us;
 	uint64_t asks;	 /* Ping's body */
 	uint64_t rtt_us; /* smoothed; 0 = not measured on this connection */
@@ -122,7 +122,7 @@ bool relay_session_may_send(struct relay_session *s, size_t frame_len, uint64_t 
  * one. */
 void relay_session_on_closed(struct relay_session *s, const char *reason, uint32_t random,
 			     uint64_t now_us);
-/* The network changed: prove it now; a wait ends; an attempt older than a second is closed. */
+/* The network changed: prove it now; a wait ends; an attempt has a second for the step it is at. */
 enum relay_session_do relay_session_check(struct relay_session *s, uint64_t now_us,
 					  struct writer *out);
 

@@ -442,3 +442,23 @@ TEST(a_changed_network_makes_it_prove_itself_or_dial_now)
 	CHECK(relay_session_check(&t.s, t0 + 2 * S + 999 * MS, fresh(&t)) == RELAY_DO_NOTHING);
 	CHECK(relay_session_check(&t.s, t0 + 3 * S, fresh(&t)) == RELAY_DO_CLOSE);
 }
+
+TEST(a_dial_that_a_change_of_the_network_met_has_a_second_for_its_step)
+{
+	struct test t = make();
+	struct http_head head;
+	size_t used;
+
+	relay_session_hold(&t.s, true, true, t0, fresh(&t));
+	CHECK(due(&t, 0, t0) == RELAY_DO_DIAL);
+	CHECK(relay_session_check(&t.s, t0 + 30 * MS, fresh(&t)) == RELAY_DO_NOTHING);
+	CHECK(due(&t, 0, t0 + 999 * MS) == RELAY_DO_NOTHING);
+	CHECK(due(&t, 0, t0 + S) == RELAY_DO_CLOSE);
+
+	t = connected(NULL, t0);
+	CHECK(relay_session_check(&t.s, t0 + 30 * MS, fresh(&t)) == RELAY_DO_NOTHING);
+	CHECK(http_parse_response("HTTP/1.1 101 x\r\nUpgrade: DERP\r\n\r\n", 33, &head, &used) ==
+	      0);
+	CHECK(relay_session_on_answer(&t.s, &head, t0 + 500 * MS) == 0); /* it goes on */
+	CHECK(due(&t, 0, t0 + 9 * S) == RELAY_DO_NOTHING);
+}
