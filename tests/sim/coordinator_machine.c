@@ -231,27 +231,70 @@ static int take_string(char *answer, const char *key, char *out, size_t cap)
 	return wrong.failed ? -EBADMSG : 0;
 }
 
-int coordinator_machine_invite(struct coordinator_machine *m, const char *node, const char *role,
-			       char out[static INVITATION_TEXT_LEN],
-			       char error[static COORDINATOR_MACHINE_ERROR_LEN])
+/* NAME.OWNER, role and lifetime as the API has them. NULL: not NAME.OWNER. The caller's. */
+static char *token_request(const char *node, const char *role, uint64_t ttl_s)
 {
-	char name[CONTROL_NAME_LEN], *answer;
+	char name[CONTROL_NAME_LEN];
 	const char *dot = strchr(node, '.');
 
-	snprintf(error, COORDINATOR_MACHINE_ERROR_LEN, "not NAME.OWNER: %s", node);
 	if (!dot || (size_t)(dot - node) >= sizeof(name))
-		return -EIO;
+		return NULL;
 	snprintf(name, sizeof(name), "%.*s", (int)(dot - node), node);
 	struct json *tree = json_object_new();
 	json_add_str(tree, "name", name);
 	json_add_str(tree, "owner", dot + 1);
+	json_add_u64(tree, "ttl_s", ttl_s);
 	if (role)
 		json_add_str(tree, "role", role);
 	char *body = json_print(tree);
 	json_free(tree);
+	return body;
+}
+
+int coordinator_machine_invite_for(struct coordinator_machine *m, const char *node,
+				   const char *role, uint64_t ttl_s, uint32_t *token_id,
+				   char out[static INVITATION_TEXT_LEN],
+				   char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	struct json_error wrong = {0};
+	struct json *tree;
+	char *answer, *body = token_request(node, role, ttl_s);
+
+	snprintf(error, COORDINATOR_MACHINE_ERROR_LEN, "not NAME.OWNER: %s", node);
+	if (!body)
+		return -EIO;
 	int err = ask(m, "POST", "/v1/tokens", body, &answer, error);
 	free(body);
-	return err ? err : take_string(answer, "invitation", out, INVITATION_TEXT_LEN);
+	if (err)
+		return err;
+	err = json_parse(answer, strlen(answer), ANSWER_MAX, &tree, &wrong);
+	free(answer);
+	if (err)
+		return err;
+	struct json_in in = json_root(tree, &wrong);
+	snprintf(out, INVITATION_TEXT_LEN, "%s", json_str(&in, "invitation", INVITATION_TEXT_LEN));
+	*token_id = (uint32_t)json_u64(&in, "id", 1, UINT32_MAX);
+	json_free(tree);
+	return wrong.failed ? -EBADMSG : 0;
+}
+
+int coordinator_machine_invite(struct coordinator_machine *m, const char *node, const char *role,
+			       char out[static INVITATION_TEXT_LEN],
+			       char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	const uint64_t day_s = 24 * 3600;
+	uint32_t token_id;
+
+	return coordinator_machine_invite_for(m, node, role, day_s, &token_id, out, error);
+}
+
+int coordinator_machine_revoke_token(struct coordinator_machine *m, uint32_t token_id,
+				     char error[static COORDINATOR_MACHINE_ERROR_LEN])
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/v1/tokens/%u", token_id);
+	return tell(m, "DELETE", path, "", error);
 }
 
 /* The relay's question goes to us, by the pin of our invitations. */

@@ -64,6 +64,14 @@ const struct coordinator *coordinator_machine_core(const struct coordinator_mach
 MUST_CHECK int coordinator_machine_invite(struct coordinator_machine *m, const char *node,
 					  const char *role, char out[static INVITATION_TEXT_LEN],
 					  char error[static COORDINATOR_MACHINE_ERROR_LEN]);
+/* The same, good for ttl_s; token_id is what `token revoke` calls it. */
+MUST_CHECK int coordinator_machine_invite_for(struct coordinator_machine *m, const char *node,
+					      const char *role, uint64_t ttl_s, uint32_t *token_id,
+					      char out[static INVITATION_TEXT_LEN],
+					      char error[static COORDINATOR_MACHINE_ERROR_LEN]);
+/* `token revoke`. */
+MUST_CHECK int coordinator_machine_revoke_token(struct coordinator_machine *m, uint32_t token_id,
+						char error[static COORDINATOR_MACHINE_ERROR_LEN]);
 /* `relay add`: puts the running relay on the map, gives it the secret of its region and starts it
  * anew, so that it asks us whom to let in. */
 MUST_CHECK int coordinator_machine_add_relay(struct coordinator_machine *m,

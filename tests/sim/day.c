@@ -33,6 +33,13 @@ static const struct {
 	[DAY_COORDINATOR] = {"coordinator-crash", DAY_HAS_FOR},
 	[DAY_COORDINATOR_TERM] = {"coordinator-term", DAY_HAS_FOR},
 	[DAY_COORDINATOR_TORN] = {"coordinator-torn", DAY_HAS_AMOUNT | DAY_HAS_FOR},
+	[DAY_INTRUDE] = {"intrude", DAY_HAS_NODE | DAY_HAS_KIND | DAY_HAS_FOR},
+};
+
+enum { KINDS_MAX = 4 };
+
+static const char *const kinds[DAY_WORDS][KINDS_MAX] = {
+	[DAY_INTRUDE] = {"unknown", "expired", "spent", "revoked"},
 };
 
 unsigned day_fields(enum day_word word)
@@ -45,6 +52,11 @@ const char *day_word_str(enum day_word word)
 	return words[word].word;
 }
 
+const char *day_kind_str(enum day_word word, unsigned kind)
+{
+	return kind < KINDS_MAX ? kinds[word][kind] : NULL;
+}
+
 bool day_word_is_traffic(enum day_word word)
 {
 	return word == DAY_TYPE || word == DAY_BULK || word == DAY_TRESPASS;
@@ -54,6 +66,11 @@ bool day_word_is_coordinator(enum day_word word)
 {
 	return word == DAY_COORDINATOR || word == DAY_COORDINATOR_TERM ||
 	       word == DAY_COORDINATOR_TORN;
+}
+
+bool day_word_is_unfelt(enum day_word word)
+{
+	return word == DAY_INTRUDE;
 }
 
 bool day_add(struct day *d, const struct day_event *e)

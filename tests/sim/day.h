@@ -71,7 +71,17 @@ enum day_word {
 	DAY_COORDINATOR,      /* the coordinator is killed; for */
 	DAY_COORDINATOR_TERM, /* it ends orderly; for */
 	DAY_COORDINATOR_TORN, /* it loses power amid its amount-th write; for */
+	DAY_INTRUDE, /* node, kind: a machine that nobody knows tries to join by ...; for */
 	DAY_WORDS
+};
+
+/* What kind of intrusion: by an invitation of the node's owner that ... */
+enum day_token {
+	DAY_TOKEN_UNKNOWN, /* nobody made */
+	DAY_TOKEN_EXPIRED, /* has run out */
+	DAY_TOKEN_SPENT,   /* let the node itself in */
+	DAY_TOKEN_REVOKED, /* was taken back */
+	DAY_TOKENS
 };
 
 enum day_way { DAY_BOTH, DAY_THERE, DAY_BACK, DAY_WAYS };
@@ -81,8 +91,8 @@ struct day_event {
 	enum day_word word;
 	unsigned who, whom;
 	enum day_way way;
-	unsigned amount;
-	unsigned is_v6; /* of traffic: its addresses */
+	unsigned amount; /* or which kind */
+	unsigned is_v6;	 /* of traffic: its addresses */
 };
 
 struct day {
@@ -104,14 +114,19 @@ enum day_field {
 	DAY_HAS_WHOM = 4,
 	DAY_HAS_WAY = 8,
 	DAY_HAS_AMOUNT = 16,
-	DAY_HAS_FOR = 32
+	DAY_HAS_FOR = 32,
+	DAY_HAS_KIND = 64
 };
 unsigned day_fields(enum day_word word); /* of enum day_field */
 const char *day_word_str(enum day_word word);
+/* NULL: the word has no such kind. */
+const char *day_kind_str(enum day_word word, unsigned kind);
 /* Is it traffic, and no trouble? */
 bool day_word_is_traffic(enum day_word word);
 /* Is the coordinator away for a while? */
 bool day_word_is_coordinator(enum day_word word);
+/* Is it an attempt that no member may notice? */
+bool day_word_is_unfelt(enum day_word word);
 
 /* ---- a day's life ---- */
 

@@ -72,6 +72,8 @@ void day_print_event(const struct day *d, const struct day_event *e, FILE *f)
 		fprintf(f, " %s", ways[e->way]);
 	if (has & DAY_HAS_AMOUNT)
 		fprintf(f, " %u", e->amount);
+	if (has & DAY_HAS_KIND)
+		fprintf(f, " %s", day_kind_str(e->word, e->amount));
 	if (has & DAY_HAS_FOR)
 		print_time("for", e->for_us, f);
 	if (e->is_v6)
@@ -197,6 +199,17 @@ static enum day_word next_event_word(struct line *l)
 	return DAY_JOIN;
 }
 
+static unsigned next_kind(struct line *l, enum day_word word)
+{
+	const char *kind, *text = next_word(l);
+
+	for (unsigned i = 0; (kind = day_kind_str(word, i)) != NULL; i++)
+		if (strcmp(text, kind) == 0)
+			return i;
+	l->failed = true;
+	return 0;
+}
+
 static void next_expected(struct line *l, const char *expected)
 {
 	if (strcmp(next_word(l), expected) != 0)
@@ -218,6 +231,8 @@ static void parse_event(struct day *d, struct line *l)
 		e.way = next_of(l, ways, DAY_WAYS);
 	if (has & DAY_HAS_AMOUNT)
 		e.amount = next_number(l);
+	if (has & DAY_HAS_KIND)
+		e.amount = next_kind(l, e.word);
 	if (has & DAY_HAS_FOR) {
 		next_expected(l, "for");
 		e.for_us = next_time(l);

@@ -4,7 +4,15 @@
 #include "tests/sim/day.h"
 #include "tests/sim/random.h"
 
-enum purpose { VARY_POWER = 1, VARY_RELAYS, VARY_FAMILIES, VARY_POLICY, VARY_HOMES, VARY_SILENCE };
+enum purpose {
+	VARY_POWER = 1,
+	VARY_RELAYS,
+	VARY_FAMILIES,
+	VARY_POLICY,
+	VARY_HOMES,
+	VARY_SILENCE,
+	VARY_STRANGER
+};
 
 /* A node at work changes its disk some times a second, an end and a start some dozen times. */
 enum { WRITES_AT_WORK = 6, WRITES_OF_RESTART = 40 };
@@ -169,6 +177,36 @@ static void vary_homes(struct day *d)
 	d->nodes[host + 1].lives_with = host + 1;
 }
 
+/* ---- attempts ---- */
+
+/* Some time while somebody types: who would notice if not he? NULL: nobody ever does. */
+static const struct day_event *draw_typing(const struct day *d, struct random *dice)
+{
+	const struct day_event *drawn = NULL;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < d->n_events; i++)
+		if (d->events[i].word == DAY_TYPE && random_below(dice, ++n) == 0)
+			drawn = &d->events[i];
+	return drawn;
+}
+
+static void vary_stranger(struct day *d)
+{
+	struct random dice = dice_for(d, VARY_STRANGER);
+	const struct day_event *typing = draw_typing(d, &dice);
+	uint64_t later_us = random_between(&dice, 0, 4000) * US_PER_MS;
+	struct day_event e = {.for_us = 8 * US_PER_S, .word = DAY_INTRUDE};
+
+	e.who = (unsigned)random_below(&dice, DAY_NODES);
+	e.amount = (unsigned)random_below(&dice, DAY_TOKENS);
+	if (!typing || random_below(&dice, 100) >= 17)
+		return;
+	e.at_us = typing->at_us + later_us;
+	if (fits(d, &e))
+		day_add(d, &e);
+}
+
 void day_vary(struct day *d)
 {
 	vary_homes(d);
@@ -177,4 +215,5 @@ void day_vary(struct day *d)
 	vary_families(d);
 	vary_relays(d);
 	vary_power(d);
+	vary_stranger(d); /* what was drawn before it stays as it was */
 }

@@ -211,6 +211,7 @@ static void on_node_event(struct expect *e, const struct day_event *event)
 	case DAY_COORDINATOR:
 	case DAY_COORDINATOR_TERM:
 	case DAY_COORDINATOR_TORN:
+	case DAY_INTRUDE:
 	case DAY_WORDS:
 		break;
 	}

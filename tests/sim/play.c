@@ -112,6 +112,7 @@ static void run(struct play *p, struct world *world)
 	p->result->events = world_events_fired(world);
 	traffic_free(p->traffic);
 	p->traffic = NULL;
+	play_free_strangers(p);
 	town_raze(&p->town);
 }
 

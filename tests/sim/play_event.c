@@ -245,6 +245,9 @@ void play_begin_event(struct play *p, const struct day_event *e)
 		coordinator_machine_plan_power_cut(p->town.coordinator, e->amount ? e->amount : 1,
 						   world_now_us() + DAY_WRITES_MS * US_PER_MS);
 		break;
+	case DAY_INTRUDE:
+		play_intrude(p, e);
+		break;
 	case DAY_WORDS:
 		break;
 	}
@@ -296,6 +299,9 @@ void play_end_event(struct play *p, const struct day_event *e)
 	case DAY_COORDINATOR_TERM:
 	case DAY_COORDINATOR_TORN:
 		start_coordinator(p, e);
+		break;
+	case DAY_INTRUDE:
+		play_intruded(p, e);
 		break;
 	case DAY_JOIN:
 	case DAY_BULK:

@@ -19,6 +19,7 @@
 #include "tests/sim/world.h"
 
 struct play;
+struct play_stranger;
 
 struct play_moment { /* one event of the day: its beginning and its end */
 	struct play *play;
@@ -47,7 +48,8 @@ struct play {
 	unsigned node_state[DAY_NODES], choice_state[DAY_NODES][DAY_NODES]; /* for coverage */
 	const struct day_event *forbidden[DAY_NODES]; /* what the admin forbids whom; NULL */
 	bool owes_policy; /* the coordinator was away when it should have heard of an end of it */
-	unsigned n_open;  /* events that have begun and not ended */
+	struct play_stranger *strangers; /* all that came, the last first */
+	unsigned n_open;		 /* events that have begun and not ended */
 };
 
 /* Since the day began. */
@@ -67,6 +69,13 @@ void play_forbid(struct play *p, const struct day_event *e);
 void play_allow(struct play *p, const struct day_event *e);
 /* The coordinator is there again. */
 void play_tell_policy(struct play *p);
+
+/* ---- play_stranger.c ---- */
+
+void play_intrude(struct play *p, const struct day_event *e);
+void play_intruded(struct play *p, const struct day_event *e);
+/* Before the town goes. */
+void play_free_strangers(struct play *p);
 
 /* ---- play_watch.c ---- */
 

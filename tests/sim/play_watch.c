@@ -303,6 +303,8 @@ static bool says_goodbye(const struct play *p, const struct day_event *e)
 
 void play_watch_begun(struct play *p, const struct day_event *e)
 {
+	if (day_word_is_unfelt(e->word))
+		return;
 	set_busy(p, true);
 	look(p);
 	p->n_open += (day_fields(e->word) & DAY_HAS_FOR) != 0;
@@ -316,6 +318,8 @@ void play_watch_begun(struct play *p, const struct day_event *e)
 
 void play_watch_ended(struct play *p, const struct day_event *e)
 {
+	if (day_word_is_unfelt(e->word))
+		return;
 	set_busy(p, true);
 	look(p);
 	if (makes_absent(e) || e->word == DAY_TORN)

@@ -219,18 +219,20 @@ static void full_name(const struct town *t, unsigned node, char out[static 2 * D
 int town_join(struct town *t, unsigned node, char error[static TOWN_ERROR_LEN])
 {
 	struct town_node *n = &t->nodes[node];
-	char name[2 * DAY_NAME_LEN], invitation[INVITATION_TEXT_LEN];
+	char name[2 * DAY_NAME_LEN];
 
 	full_name(t, node, name);
 	int err = coordinator_machine_invite(t->coordinator, name,
 					     t->day->nodes[node].is_client ? "client" : "agent",
-					     invitation, error);
+					     n->invitation, error);
 	if (!err && !node_machine_runs(n->machine))
 		err = node_machine_start(n->machine, error);
 	if (err)
 		return err;
 	n->was_started = true;
-	node_machine_join(n->machine, invitation);
+	n->is_removed = false;
+	n->member_before = node_machine_member_id(n->machine);
+	node_machine_join(n->machine, n->invitation);
 	return 0;
 }
 
@@ -239,7 +241,19 @@ int town_revoke(struct town *t, unsigned node, char error[static TOWN_ERROR_LEN]
 	char name[2 * DAY_NAME_LEN];
 
 	full_name(t, node, name);
-	return coordinator_machine_remove_node(t->coordinator, name, error);
+	int err = coordinator_machine_remove_node(t->coordinator, name, error);
+
+	if (err == 0)
+		t->nodes[node].is_removed = true;
+	return err;
+}
+
+const char *town_spent_invitation(const struct town *t, unsigned node)
+{
+	const struct town_node *n = &t->nodes[node];
+	uint32_t id = node_machine_member_id(n->machine);
+
+	return id != 0 && id != n->member_before ? n->invitation : NULL;
 }
 
 unsigned town_index(const struct town *t, const struct node_machine *m)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/proto/invitation.h"
 #include "tests/sim/day.h"
 #include "tests/sim/node_machine.h"
 
@@ -31,6 +32,9 @@ struct town_node {
 	struct node_machine *machine;
 	struct town_place home, away;
 	bool is_away, was_started;
+	char invitation[INVITATION_TEXT_LEN]; /* the last it was given */
+	uint32_t member_before;		      /* what its number was then */
+	bool is_removed;		      /* since then */
 	unsigned worse_ms, lossy_permille;
 };
 
@@ -55,6 +59,9 @@ void town_raze(struct town *t);
 /* Starts the daemon if it is off, and joins by a new invitation. */
 MUST_CHECK int town_join(struct town *t, unsigned node, char error[static TOWN_ERROR_LEN]);
 MUST_CHECK int town_revoke(struct town *t, unsigned node, char error[static TOWN_ERROR_LEN]);
+/* The invitation that let the node in, as its own number shows; NULL: it does not run, or is still
+ * on its way in. */
+const char *town_spent_invitation(const struct town *t, unsigned node);
 /* Which node a machine is. */
 unsigned town_index(const struct town *t, const struct node_machine *m);
 

@@ -61,6 +61,26 @@ TEST(days_have_what_is_drawn_by_dice_of_its_own)
 	CHECK(together > 2);
 }
 
+TEST(strangers_come_in_a_day_of_six_with_every_kind_of_token)
+{
+	unsigned n[DAY_TOKENS] = {0}, sum = 0;
+
+	for (uint64_t seed = 1; seed <= 300; seed++) {
+		struct day d;
+
+		day_draw(&d, seed);
+		for (size_t i = 0; i < d.n_events; i++) {
+			if (d.events[i].word != DAY_INTRUDE)
+				continue;
+			n[d.events[i].amount]++;
+			sum++;
+		}
+	}
+	for (unsigned i = 0; i < DAY_TOKENS; i++)
+		CHECK(n[i] >= 5);
+	CHECK(sum >= 30 && sum <= 75);
+}
+
 TEST(a_seed_stands_for_one_day_and_another_for_another)
 {
 	struct day a, b, c;
@@ -97,7 +117,8 @@ TEST(what_is_not_understood_is_refused_with_its_line)
 					  "plain relay3",
 					  "together dev laptop",
 					  "at 1.000 type laptop dev 90 for 1.000 v5",
-					  "at 1.000 cut laptop dev both for 1.000 v6"};
+					  "at 1.000 cut laptop dev both for 1.000 v6",
+					  "at 1.000 intrude dev good for 8.000"};
 	struct day d;
 	char error[DAY_ERROR_LEN];
 

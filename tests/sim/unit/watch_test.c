@@ -8,6 +8,7 @@
 #include "tests/sim/watch_echo.h"
 #include "tests/sim/watch_gap.h"
 #include "tests/sim/watch_member.h"
+#include "tests/sim/watch_stranger.h"
 #include "tests/sim/watch_wire.h"
 #include "tests/unit/test.h"
 
@@ -555,4 +556,70 @@ TEST(a_node_is_somebody_else_only_with_another_membership_after_joining_anew)
 	CHECK_STR(changed.invariant, "identity");
 	watch_member_on_look(&w, &old, 110 * S, &other);
 	CHECK_STR(other.invariant, "identity");
+}
+
+/* ---- who was not invited ---- */
+
+static const char used[] = "the token was used";
+
+/* Which word falls when `up` ends so while the coordinator is there? */
+static bool is_right_answer(int exit_status, const char *error, bool was_there)
+{
+	struct watch_stranger w;
+	struct verdict v = {0};
+
+	watch_stranger_init(&w, used, 390 * MS);
+	watch_stranger_on_ask(&w, 10 * S);
+	watch_stranger_on_answer(&w, exit_status, error, was_there, 10 * S + 80 * MS, &v);
+	return !v.failed;
+}
+
+TEST(a_stranger_is_refused_and_told_why)
+{
+	CHECK(is_right_answer(1, "the token was used by another machine already", true));
+	CHECK(!is_right_answer(0, "", true));
+	CHECK(!is_right_answer(0, "", false));
+	CHECK(!is_right_answer(2, "the token was used by another machine already", true));
+	CHECK(!is_right_answer(1, "the name dev.alice is taken", true));
+	CHECK(is_right_answer(1, "cannot join: no answer", false));
+}
+
+/* What does the watch say of a stranger that leaves after so long? */
+static bool stays_outside(struct watch_stranger_view view, bool is_answered, uint64_t after_us,
+			  bool was_there)
+{
+	struct watch_stranger w;
+	struct verdict v = {0};
+
+	watch_stranger_init(&w, used, 390 * MS);
+	watch_stranger_on_ask(&w, 10 * S);
+	w.is_answered = is_answered;
+	watch_stranger_on_end(&w, &view, was_there, 10 * S + after_us, &v);
+	CHECK(!v.failed || strcmp(v.invariant, "stranger") == 0);
+	return !v.failed;
+}
+
+TEST(a_stranger_stays_outside)
+{
+	const struct watch_stranger_view outside = {0};
+
+	CHECK(stays_outside(outside, true, 8 * S, true));
+	CHECK(!stays_outside((struct watch_stranger_view){.member_id = 5}, true, 8 * S, true));
+	CHECK(!stays_outside((struct watch_stranger_view){.has_address = true}, true, 8 * S, true));
+	CHECK(!stays_outside((struct watch_stranger_view){.is_registered = true}, true, 8 * S,
+			     false));
+	CHECK(!stays_outside((struct watch_stranger_view){.known_to = "dev"}, true, 8 * S, true));
+	CHECK(stays_outside(outside, false, 390 * MS, true));
+	CHECK(!stays_outside(outside, false, 391 * MS, true));
+	CHECK(stays_outside(outside, false, 8 * S, false));
+}
+
+TEST(a_stranger_receives_nothing)
+{
+	struct watch_stranger w;
+	struct verdict v = {0};
+
+	watch_stranger_init(&w, used, 390 * MS);
+	watch_stranger_on_inner(&w, 11 * S, &v);
+	CHECK_STR(v.invariant, "stranger");
 }
