@@ -185,16 +185,17 @@ void node_machine_crash(struct node_machine *m)
 
 void node_machine_power_cut(struct node_machine *m)
 {
+	power_plan_drop(&m->cut);
 	if (!host_is_on(m->host))
 		return;
-	power_plan_drop(&m->cut);
 	sudden_end_of_power(m->host, bury, m);
 	kernel_tun_remove(m->host);
 }
 
 void node_machine_plan_power_cut(struct node_machine *m, unsigned n, uint64_t latest_us)
 {
-	power_plan_set(&m->cut, kernel_disk_of(m->host), n, latest_us);
+	if (host_is_on(m->host))
+		power_plan_set(&m->cut, kernel_disk_of(m->host), n, latest_us);
 }
 
 bool node_machine_loses_power(const struct node_machine *m)

@@ -77,7 +77,8 @@ void node_machine_crash(struct node_machine *m);
 /* The host loses power: what no sync covered is there, old, torn or gone, by the world's dice. */
 void node_machine_power_cut(struct node_machine *m);
 /* The same in the instant of its disk's n-th change from now on (n > 0): between any two steps of
- * whatever it writes; at latest_us where it writes less. A cut or a crash before ends the plan. */
+ * whatever it writes; at latest_us where it writes less. A cut or a crash before ends the plan; a
+ * host that is off has none. */
 void node_machine_plan_power_cut(struct node_machine *m, unsigned n, uint64_t latest_us);
 /* Is that instant now? Whoever starts or ends it meets a disk that takes nothing more. */
 bool node_machine_loses_power(const struct node_machine *m);

@@ -376,3 +376,16 @@ TEST(a_full_disk_stops_nobody)
 	CHECK(type_for_ms(&m, 20000) >= 30);
 	end(&m);
 }
+
+TEST(what_is_off_plans_no_power_cut)
+{
+	struct mesh m;
+
+	begin(&m, 7);
+	node_machine_power_cut(m.nodes[1]);
+	node_machine_plan_power_cut(m.nodes[1], 3, world_now_us() + US_PER_S);
+	run_ms(&m, 2000);
+	start_node(&m, 1);
+	CHECK(type_for_ms(&m, 20000) >= 30);
+	end(&m);
+}
