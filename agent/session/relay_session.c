@@ -22,7 +22,7 @@ static const uint64_t first_wait_us = 100 * US_PER_MS, longest_wait_us = 10 * (u
 static const uint64_t shortest_wait_us = 10 * US_PER_MS;
 static const uint64_t told_wait_max_us = 60 * (uint64_t)US_PER_S;
 static const uint64_t useful_us = 10 * (uint64_t)US_PER_S;
-static const uint64_t proved_us = 500 * US_PER_MS;
+static const uint64_t proved_us = 500 * US_PER_MS, stood_wait_max_us = US_PER_S;
 static const uint64_t patience_us = US_PER_S;
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -474,16 +474,17 @@ bool relay_session_may_send(struct relay_session *s, size_t frame_len, uint64_t 
 
 /* ---- the end ---- */
 
-/* A session that stood for half a second is waited for no longer than it stood: whoever has no
- * other relay is served half of the time, and a relay that keeps dying is dialled once in its life.
- * After a shorter life it is half of the one before: what ended both may be a NAT. */
+/* A session that stood for half a second is waited for no longer than it stood, and for a second at
+ * most: whoever has no other relay is served half of the time, and a relay that keeps dying is
+ * dialled once in its life. After a shorter life it is half of the one before: what ended both may
+ * be a NAT. */
 static uint64_t back_off_us(const struct relay_session *s, bool was_up, uint32_t random)
 {
 	unsigned shift = s->failures < 10 ? s->failures : 10;
 	uint64_t span_us = sooner(first_wait_us << shift, longest_wait_us);
 
 	if (was_up && s->stood_us >= proved_us && !s->drains)
-		span_us = sooner(span_us, s->stood_us);
+		span_us = sooner(span_us, sooner(s->stood_us, stood_wait_max_us));
 	return later(part_of(span_us, random), shortest_wait_us);
 }
 

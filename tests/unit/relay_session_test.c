@@ -371,13 +371,17 @@ TEST(comes_back_soon_at_first_then_later_and_by_the_next_relay)
 	CHECK_STR(t.s.reason, "reset");
 }
 
-TEST(a_relay_that_stood_is_waited_for_no_longer_than_it_stood)
+TEST(a_relay_that_stood_is_waited_for_no_longer_than_it_stood_and_for_a_second_at_most)
 {
 	struct test t = up(t0);
 
 	t.s.failures = 6;
-	relay_session_on_closed(&t.s, "reset", half, t0 + 2 * S);
-	CHECK(t.s.deadline_us == t0 + 3 * S);
+	relay_session_on_closed(&t.s, "reset", half, t0 + 600 * MS);
+	CHECK(t.s.deadline_us == t0 + 900 * MS);
+	t = up(t0);
+	t.s.failures = 6;
+	relay_session_on_closed(&t.s, "reset", half, t0 + 7 * S);
+	CHECK(t.s.deadline_us == t0 + 7500 * MS);
 	t = up(t0); /* too short to tell */
 	t.s.failures = 6;
 	relay_session_on_closed(&t.s, "reset", half, t0 + 500 * MS - 1);
