@@ -56,7 +56,7 @@ def wire(case):
         window = tools.window_of(result, "steady")
         late_ms = window["p50_ms"] - case.rtt_ms
         case.check(f"echoes take {window['p50_ms']} ms, not {case.rtt_ms}",
-                   0 <= late_ms <= (3 if case.strict else 3 * SLACK))
+                   0 <= late_ms <= (3 if case.strict else (SLACK - 1) * case.rtt_ms))
 
 
 @scenario("lab/keys-see-a-cut")
