@@ -464,6 +464,7 @@ void node_free(struct node *node)
 		return;
 	if (node->on)
 		node_stop_parts(node);
+	state_map_wipe(&node->map);
 	node_commands_drop(node);
 	http_metrics_free(node->metrics);
 	local_server_free(node->local);

@@ -193,13 +193,16 @@ void node_send_keys(struct node *node);
 
 /* ---- node_map.c ---- */
 
-/* Map, relays and peers as they were saved. */
+/* Map, relays and peers as they were when last up. */
 void node_load_map(struct node *node, uint64_t now_us);
 void node_on_map(struct node *node, const struct control_map *news);
-void node_drop_map(struct node *node);
+/* All of them; the map they came from stays. */
+void node_drop_peers(struct node *node);
 /* Judges every peer of the map anew, as after `warren trust`. */
 void node_apply_map(struct node *node, uint64_t now_us);
 void node_save_map(struct node *node);
+/* What was put off is written now: the node goes off. */
+void node_save_due_map(struct node *node);
 void node_save_warm(struct node *node);
 /* Soon, and each 30 s from then on while anybody is to be remembered. */
 void node_plan_warm_save(struct node *node);
@@ -208,6 +211,8 @@ void node_warm_start(struct node *node, uint64_t now_us);
 
 /* ---- node_peers.c ---- */
 
+/* The peer as the trust book sees it. */
+struct introduction node_introduction(const struct control_peer *p);
 /* Uses the peer as the map has it, or leaves it where it may not be trusted. */
 void node_use_peer(struct node *node, const struct control_peer *p, uint64_t now_us);
 /* An absent one is fine. */

@@ -125,6 +125,36 @@ void node_on_map(struct node *node, const struct control_map *news)
 
 /* ---- disk ---- */
 
+/* A file may stand behind the book, which is one of its own, where the disk was full or power went
+ * amid the two. Nobody came with older keys then: who is affected waits for the coordinator. */
+static void leave_out_outdated(struct node *node, struct control_map *saved)
+{
+	for (size_t i = saved->n_peers; i-- > 0;) {
+		struct introduction in = node_introduction(&saved->peers[i]);
+
+		if (!trust_knows_newer(&node->trust, &in))
+			continue;
+		log_warn("map", log_event("outdated"), log_str("peer", in.name));
+		saved->peers[i] = saved->peers[--saved->n_peers];
+	}
+}
+
+/* From a `down` before in this process, else from disk, which may be behind. */
+static int recall_map(struct node *node, struct state_map *out)
+{
+	if (node->has_map) {
+		*out = node->map;
+		node->map = (struct state_map){0};
+		node->has_map = false;
+		return 0;
+	}
+	int rc = state_load_map(&node->state, out);
+	node_warn_state(node, rc);
+	if (rc == 0)
+		leave_out_outdated(node, &out->map);
+	return rc;
+}
+
 void node_load_map(struct node *node, uint64_t now_us)
 {
 	uint64_t age_s, max_s = node->settings->map_max_age_us / US_PER_S;
@@ -133,9 +163,7 @@ void node_load_map(struct node *node, uint64_t now_us)
 	if (node->id.id == 0)
 		return;
 	node_load_relays(node, now_us);
-	int rc = state_load_map(&node->state, &saved);
-	node_warn_state(node, rc);
-	if (rc != 0)
+	if (recall_map(node, &saved) != 0)
 		return;
 	age_s = unix_s() > saved.heard_unix_s ? unix_s() - saved.heard_unix_s : 0;
 	if (age_s > max_s) {
@@ -164,13 +192,20 @@ void node_apply_map(struct node *node, uint64_t now_us)
 
 void node_save_map(struct node *node)
 {
-	/* In this order: where power goes between the two, a map older than what is remembered
-	 * would look as if peers had come with older keys. */
+	/* In this order: where power goes between the two, a map older than the book would leave
+	 * out who is newer in it. */
 	node_warn_state(node, state_save_map(&node->state, &node->map));
 	save_trust(node);
 }
 
-void node_drop_map(struct node *node)
+void node_save_due_map(struct node *node)
+{
+	if (node->map_save_us != US_NEVER)
+		node_save_map(node);
+	node->map_save_us = US_NEVER;
+}
+
+void node_drop_peers(struct node *node)
 {
 	while (node->n_peers > 0)
 		node_drop_entry(node, node->peers[0].id);
@@ -179,8 +214,6 @@ void node_drop_map(struct node *node)
 	node->cap_peers = 0;
 	key_map_free(&node->by_disco);
 	key_map_free(&node->by_node);
-	state_map_wipe(&node->map);
-	node->has_map = false;
 }
 
 void node_save_warm(struct node *node)

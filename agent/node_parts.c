@@ -222,7 +222,7 @@ void node_stop_parts(struct node *node)
 	coordinator_link_free(node->link);
 	node->link = NULL;
 	node->link_up = false;
-	node_drop_map(node);
+	node_drop_peers(node);
 	node_keys_drop(node);
 	disco_keys_wipe(&node->disco_keys);
 	node_reach_stop(node);
@@ -261,6 +261,7 @@ void node_turn_off(struct node *node)
 	memcpy(name, node->tun.name, sizeof(name));
 	tell_peers(node, DISCO_LEAVING);
 	node_save_warm(node); /* who talked with us hears of it when we are back soon */
+	node_save_due_map(node);
 	node_stop_parts(node);
 	node->tun.name[0] = '\0';
 	if (name[0] && tun_delete(name) != 0)
@@ -308,7 +309,6 @@ void node_leave_for_restart(struct node *node)
 	tell_peers(node, DISCO_RESTARTING);
 	node_warn_state(node, state_save_stopped(&node->state, clock_unix_us()));
 	node_save_warm(node);
-	if (node->map_save_us != US_NEVER)
-		node_save_map(node);
+	node_save_due_map(node);
 	node_stop_parts(node);
 }

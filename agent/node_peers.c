@@ -77,13 +77,8 @@ static void tell_identity(struct node *node, const struct control_peer *p,
 		 log_str("reason", what[verdict]));
 }
 
-/* True where the peer may be used. What may not is told once, and again when the reason changes.
- * used: the peer as it is in use, NULL for none: its signatures were verified, and each word of an
- * endpoint or a relay brings the same ones again. */
-static bool is_trusted(struct node *node, const struct control_peer *p,
-		       const struct control_peer *used, enum trust_verdict *told)
+struct introduction node_introduction(const struct control_peer *p)
 {
-	bool is_signed = (used && is_signed_alike(p, used)) || is_signed_right(p);
 	struct introduction in = {
 		.machine_key = p->machine_key,
 		.v4 = p->v4,
@@ -92,12 +87,24 @@ static bool is_trusted(struct node *node, const struct control_peer *p,
 		.disco_serial = p->disco_key.serial,
 	};
 
+	memcpy(in.name, p->name, sizeof(in.name));
+	memcpy(in.owner, p->owner, sizeof(in.owner));
+	return in;
+}
+
+/* True where the peer may be used. What may not is told once, and again when the reason changes.
+ * used: the peer as it is in use, NULL for none: its signatures were verified, and each word of an
+ * endpoint or a relay brings the same ones again. */
+static bool is_trusted(struct node *node, const struct control_peer *p,
+		       const struct control_peer *used, enum trust_verdict *told)
+{
+	bool is_signed = (used && is_signed_alike(p, used)) || is_signed_right(p);
+	struct introduction in = node_introduction(p);
+
 	if (!is_signed || !is_inside_mesh(node, p)) {
 		log_peer_trouble("trust", "unsigned", p, "no valid signature of its machine key");
 		return false;
 	}
-	memcpy(in.name, p->name, sizeof(in.name));
-	memcpy(in.owner, p->owner, sizeof(in.owner));
 	enum trust_verdict verdict = trust_judge(&node->trust, &in);
 	if (verdict != TRUST_USED && verdict != *told)
 		tell_identity(node, p, verdict);

@@ -74,6 +74,13 @@ static enum trust_verdict compare(const struct introduction *known, const struct
 	return TRUST_USED;
 }
 
+bool trust_knows_newer(const struct trust_book *book, const struct introduction *in)
+{
+	const struct trust_entry *e = find(book, in->name, in->owner);
+
+	return e && compare(&e->known, in) == TRUST_SERIAL_LOWER;
+}
+
 static bool same_introduction(const struct introduction *a, const struct introduction *b)
 {
 	return public_key_equal(&a->machine_key, &b->machine_key) && ip_equal(&a->v4, &b->v4) &&

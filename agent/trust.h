@@ -58,6 +58,9 @@ struct trust_book {
 
 void trust_book_free(struct trust_book *book);
 
+/* The same machine was heard with later keys than in's. */
+bool trust_knows_newer(const struct trust_book *book, const struct introduction *in);
+
 /* Judges and, where used, remembers. -ENOMEM reads as TRUST_BOOK_FULL. */
 enum trust_verdict trust_judge(struct trust_book *book, const struct introduction *in);
 

@@ -62,6 +62,21 @@ TEST(refuses_a_serial_that_went_back)
 	trust_book_free(&book);
 }
 
+TEST(tells_a_list_that_is_behind_from_another_machine)
+{
+	struct trust_book book = {0};
+	struct introduction now = introduce("dev", 1, 2, 5), before = introduce("dev", 1, 2, 4);
+	struct introduction other = introduce("dev", 9, 2, 4), stranger = introduce("gpu", 3, 4, 1);
+
+	trust_judge(&book, &now);
+	CHECK(trust_knows_newer(&book, &before));
+	CHECK(!trust_knows_newer(&book, &now));
+	CHECK(!trust_knows_newer(&book, &other));
+	CHECK(!trust_knows_newer(&book, &stranger));
+	CHECK(!trust_find(&book, "dev", "alice")->has_offer);
+	trust_book_free(&book);
+}
+
 TEST(accepts_exactly_the_offered_key)
 {
 	struct trust_book book = {0};
