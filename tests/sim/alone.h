@@ -5,6 +5,8 @@
 #ifndef WARREN_SIM_ALONE_H
 #define WARREN_SIM_ALONE_H
 
+#include <stdbool.h>
+
 #include "tests/sim/day.h"
 #include "tests/sim/play.h"
 
@@ -15,7 +17,11 @@ void alone_play(const struct day *day, const struct play_options *options,
 /* The verdict on a process that ended by itself or by a signal, as wait(2) gives its status. */
 void alone_judge(struct verdict *v, int status);
 
-/* Seconds of real time after which a day is given up: alarm(2). */
-enum { ALONE_PATIENCE_S = 60 };
+/* Seconds of the processor after which a day is given up, and real ones: a busy machine may keep it
+ * waiting for minutes, and one that waits for itself uses no processor. */
+enum { ALONE_PATIENCE_S = 60, ALONE_WAIT_S = 1800 };
+
+/* Sets both for this process, or takes them back. */
+void alone_limit(bool is_on);
 
 #endif

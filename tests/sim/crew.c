@@ -50,10 +50,10 @@ static void play_one(struct crew *c, struct worker *w, uint64_t seed)
 	struct day day;
 
 	w->seed = seed;
-	alarm(ALONE_PATIENCE_S);
+	alone_limit(true);
 	day_draw(&day, seed);
 	play_day(&day, &options, &result);
-	alarm(0);
+	alone_limit(false);
 	w->seed = 0;
 	w->played++;
 	w->events += result.events;
