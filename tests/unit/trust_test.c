@@ -1,6 +1,7 @@
 #include "agent/trust.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/test.h"
@@ -128,5 +129,22 @@ TEST(a_yes_to_a_key_is_none_to_a_friends_address)
 	CHECK_INT(trust_accept(&book, "dev", "alice", shown), 0);
 	CHECK_INT(trust_judge(&book, &forged), TRUST_USED);
 	CHECK_INT(trust_judge(&book, &gpu), TRUST_ADDRESS_TAKEN);
+	trust_book_free(&book);
+}
+
+TEST(a_full_book_takes_no_stranger_and_keeps_its_friends)
+{
+	struct trust_book book = {0};
+	struct introduction dev = introduce("dev", 1, 2, 5), filler = introduce("", 2, 3, 1);
+	struct introduction stranger = introduce("stranger", 3, 4, 1);
+
+	CHECK_INT(trust_judge(&book, &dev), TRUST_USED);
+	while (book.count < TRUST_MAX_ENTRIES) {
+		snprintf(filler.name, sizeof(filler.name), "n%zu", book.count);
+		CHECK_INT(trust_book_add(&book, &filler), 0);
+	}
+	CHECK_INT(trust_judge(&book, &stranger), TRUST_BOOK_FULL);
+	CHECK(trust_find(&book, "stranger", "alice") == NULL);
+	CHECK_INT(trust_judge(&book, &dev), TRUST_USED);
 	trust_book_free(&book);
 }
