@@ -55,6 +55,7 @@ struct node_peer {
 	struct peer *peer; /* NULL: known from the map, but not used (trust says why) */
 	uint32_t id;
 	enum trust_verdict told; /* what was last said of its introduction */
+	bool is_kept;		 /* goes on as it was known: the last word of it was refused */
 };
 
 /* What the relay thread last said of a region. */
@@ -213,7 +214,8 @@ void node_warm_start(struct node *node, uint64_t now_us);
 
 /* The peer as the trust book sees it. */
 struct introduction node_introduction(const struct control_peer *p);
-/* Uses the peer as the map has it, or leaves it where it may not be trusted. */
+/* Uses the peer as the map has it. Where that may not be trusted, it goes on as it was known, or is
+ * not used at all. */
 void node_use_peer(struct node *node, const struct control_peer *p, uint64_t now_us);
 /* An absent one is fine. */
 void node_drop_entry(struct node *node, uint32_t id);

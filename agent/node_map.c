@@ -135,7 +135,8 @@ static void leave_out_outdated(struct node *node, struct control_map *saved)
 		if (!trust_knows_newer(&node->trust, &in))
 			continue;
 		log_warn("map", log_event("outdated"), log_str("peer", in.name));
-		saved->peers[i] = saved->peers[--saved->n_peers];
+		memmove(&saved->peers[i], &saved->peers[i + 1],
+			(--saved->n_peers - i) * sizeof(*saved->peers));
 	}
 }
 
@@ -190,11 +191,53 @@ void node_apply_map(struct node *node, uint64_t now_us)
 	node_arm(node);
 }
 
+/* The map with, in front of a word that was refused, the peer that goes on as it was known: read
+ * again in this order, the two come to the same. The list is the caller's; NULL: out of memory. */
+static struct control_peer *list_with_kept(const struct node *node, size_t *count)
+{
+	const struct control_map *map = &node->map.map;
+	struct control_peer *list = calloc(node->n_peers + map->n_peers + 1, sizeof(*list));
+
+	*count = 0;
+	if (!list)
+		return NULL;
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].is_kept && *count + map->n_peers < CONTROL_MAX_PEERS)
+			list[(*count)++] = *peer_info(node->peers[i].peer);
+	if (map->n_peers > 0)
+		memcpy(&list[*count], map->peers, map->n_peers * sizeof(*list));
+	*count += map->n_peers;
+	return list;
+}
+
+static bool keeps_any(const struct node *node)
+{
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].is_kept)
+			return true;
+	return false;
+}
+
+static int save_map(struct node *node)
+{
+	struct state_map saved = node->map;
+	struct control_peer *list =
+		keeps_any(node) ? list_with_kept(node, &saved.map.n_peers) : NULL;
+
+	if (!list)
+		return state_save_map(&node->state, &node->map);
+	saved.map.peers = list;
+	int err = state_save_map(&node->state, &saved);
+
+	free(list);
+	return err;
+}
+
 void node_save_map(struct node *node)
 {
 	/* In this order: where power goes between the two, a map older than the book would leave
 	 * out who is newer in it. */
-	node_warn_state(node, state_save_map(&node->state, &node->map));
+	node_warn_state(node, save_map(node));
 	save_trust(node);
 }
 
@@ -205,8 +248,22 @@ void node_save_due_map(struct node *node)
 	node->map_save_us = US_NEVER;
 }
 
+/* Over a `down` as over a restart. */
+static void leave_kept_in_map(struct node *node)
+{
+	size_t n;
+	struct control_peer *list = keeps_any(node) ? list_with_kept(node, &n) : NULL;
+
+	if (!list)
+		return;
+	free(node->map.map.peers);
+	node->map.map.peers = list;
+	node->map.map.n_peers = n;
+}
+
 void node_drop_peers(struct node *node)
 {
+	leave_kept_in_map(node);
 	while (node->n_peers > 0)
 		node_drop_entry(node, node->peers[0].id);
 	free(node->peers);

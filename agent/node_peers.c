@@ -155,6 +155,7 @@ static void drop_peer(struct node *node, struct node_peer *entry)
 	node_commands_on_peer_gone(node, entry->peer);
 	peer_free(entry->peer);
 	entry->peer = NULL;
+	entry->is_kept = false;
 }
 
 static int index_peer(struct node *node, struct peer *peer)
@@ -212,6 +213,19 @@ static int update_peer(struct node *node, struct node_peer *entry, const struct 
 	return err;
 }
 
+/* A refused word ends nothing: who it names goes on with the keys, addresses and ways that were
+ * known. Who may start what is the coordinator's to say all the same. */
+static void keep_as_known(struct node *node, struct node_peer *entry,
+			  const struct control_peer *refused, uint64_t now_us)
+{
+	struct control_peer known = *peer_info(entry->peer);
+
+	known.access_in = refused->access_in;
+	known.access_out = refused->access_out;
+	if (update_peer(node, entry, &known, now_us) != 0)
+		drop_peer(node, entry);
+}
+
 void node_use_peer(struct node *node, const struct control_peer *p, uint64_t now_us)
 {
 	struct node_peer *entry = find_entry(node, p->id);
@@ -221,8 +235,11 @@ void node_use_peer(struct node *node, const struct control_peer *p, uint64_t now
 	if (!entry)
 		return;
 	const struct control_peer *used = entry->peer ? peer_info(entry->peer) : NULL;
-	if (!is_trusted(node, p, used, &entry->told)) {
-		drop_peer(node, entry);
+	bool is_refused = !is_trusted(node, p, used, &entry->told);
+	entry->is_kept = is_refused && used;
+	if (is_refused) {
+		if (used)
+			keep_as_known(node, entry, p, now_us);
 		return;
 	}
 	int err = entry->peer ? update_peer(node, entry, p, now_us)
