@@ -171,6 +171,18 @@ const struct coordinator *coordinator_machine_core(const struct coordinator_mach
 	return m->server ? server_core(m->server) : NULL;
 }
 
+int coordinator_machine_meddle(struct coordinator_machine *m,
+			       void (*fn)(void *arg, struct coordinator *c), void *arg)
+{
+	if (!m->server)
+		return -ENOTCONN;
+	struct world_place before = world_enter(m->life.host);
+
+	fn(arg, server_core(m->server));
+	world_leave(before);
+	return 0;
+}
+
 /* ---- the admin ---- */
 
 /* 0 where the API says 200: *answer is its JSON text, the caller's. */

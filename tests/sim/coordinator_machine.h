@@ -51,6 +51,10 @@ void coordinator_machine_power_cut(struct coordinator_machine *m);
 void coordinator_machine_plan_power_cut(struct coordinator_machine *m, unsigned n,
 					uint64_t latest_us);
 
+/* Bad hands: calls fn with the core, on its host. -ENOTCONN: it does not run. */
+int coordinator_machine_meddle(struct coordinator_machine *m,
+			       void (*fn)(void *arg, struct coordinator *c), void *arg);
+
 bool coordinator_machine_runs(const struct coordinator_machine *m);
 struct host *coordinator_machine_host(const struct coordinator_machine *m);
 /* What it knows now, for invariants; NULL while it does not run. */

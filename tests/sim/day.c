@@ -34,12 +34,14 @@ static const struct {
 	[DAY_COORDINATOR_TERM] = {"coordinator-term", DAY_HAS_FOR},
 	[DAY_COORDINATOR_TORN] = {"coordinator-torn", DAY_HAS_AMOUNT | DAY_HAS_FOR},
 	[DAY_INTRUDE] = {"intrude", DAY_HAS_NODE | DAY_HAS_KIND | DAY_HAS_FOR},
+	[DAY_LIE] = {"lie", DAY_HAS_NODE | DAY_HAS_WHOM | DAY_HAS_KIND | DAY_HAS_FOR},
 };
 
 enum { KINDS_MAX = 4 };
 
 static const char *const kinds[DAY_WORDS][KINDS_MAX] = {
 	[DAY_INTRUDE] = {"unknown", "expired", "spent", "revoked"},
+	[DAY_LIE] = {"key", "address", "serial"},
 };
 
 unsigned day_fields(enum day_word word)
@@ -70,7 +72,7 @@ bool day_word_is_coordinator(enum day_word word)
 
 bool day_word_is_unfelt(enum day_word word)
 {
-	return word == DAY_INTRUDE;
+	return word == DAY_INTRUDE || word == DAY_LIE;
 }
 
 bool day_add(struct day *d, const struct day_event *e)

@@ -72,6 +72,7 @@ enum day_word {
 	DAY_COORDINATOR_TERM, /* it ends orderly; for */
 	DAY_COORDINATOR_TORN, /* it loses power amid its amount-th write; for */
 	DAY_INTRUDE, /* node, kind: a machine that nobody knows tries to join by ...; for */
+	DAY_LIE,     /* node, whom, kind: the coordinator lies about the first to the second; for */
 	DAY_WORDS
 };
 
@@ -82,6 +83,14 @@ enum day_token {
 	DAY_TOKEN_SPENT,   /* let the node itself in */
 	DAY_TOKEN_REVOKED, /* was taken back */
 	DAY_TOKENS
+};
+
+/* What kind of lie: the name comes with ... */
+enum day_lie {
+	DAY_LIE_KEY,	 /* another machine key */
+	DAY_LIE_ADDRESS, /* addresses that another name has, too */
+	DAY_LIE_SERIAL,	 /* an older key */
+	DAY_LIES
 };
 
 enum day_way { DAY_BOTH, DAY_THERE, DAY_BACK, DAY_WAYS };
@@ -125,7 +134,7 @@ const char *day_kind_str(enum day_word word, unsigned kind);
 bool day_word_is_traffic(enum day_word word);
 /* Is the coordinator away for a while? */
 bool day_word_is_coordinator(enum day_word word);
-/* Is it an attempt that no member may notice? */
+/* Is it an attempt that no traffic may suffer from? */
 bool day_word_is_unfelt(enum day_word word);
 
 /* ---- a day's life ---- */

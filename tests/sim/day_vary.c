@@ -11,7 +11,8 @@ enum purpose {
 	VARY_POLICY,
 	VARY_HOMES,
 	VARY_SILENCE,
-	VARY_STRANGER
+	VARY_STRANGER,
+	VARY_LIE
 };
 
 /* A node at work changes its disk some times a second, an end and a start some dozen times. */
@@ -207,6 +208,25 @@ static void vary_stranger(struct day *d)
 		day_add(d, &e);
 }
 
+/* About the one of a pair that talks, to the other. */
+static void vary_lie(struct day *d)
+{
+	struct random dice = dice_for(d, VARY_LIE);
+	const struct day_event *typing = draw_typing(d, &dice);
+	uint64_t later_us = random_between(&dice, 500, 4000) * US_PER_MS;
+	bool is_about_client = random_below(&dice, 2) == 0;
+	struct day_event e = {.for_us = 6 * US_PER_S, .word = DAY_LIE};
+
+	e.amount = (unsigned)random_below(&dice, DAY_LIES);
+	if (!typing || random_below(&dice, 100) >= 17)
+		return;
+	e.at_us = typing->at_us + later_us;
+	e.who = is_about_client ? typing->who : typing->whom;
+	e.whom = is_about_client ? typing->whom : typing->who;
+	if (fits(d, &e))
+		day_add(d, &e);
+}
+
 void day_vary(struct day *d)
 {
 	vary_homes(d);
@@ -215,5 +235,6 @@ void day_vary(struct day *d)
 	vary_families(d);
 	vary_relays(d);
 	vary_power(d);
-	vary_stranger(d); /* what was drawn before it stays as it was */
+	vary_stranger(d); /* what was drawn before stays as it was */
+	vary_lie(d);
 }

@@ -212,6 +212,7 @@ static void on_node_event(struct expect *e, const struct day_event *event)
 	case DAY_COORDINATOR_TERM:
 	case DAY_COORDINATOR_TORN:
 	case DAY_INTRUDE:
+	case DAY_LIE:
 	case DAY_WORDS:
 		break;
 	}
@@ -377,7 +378,7 @@ void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b)
 		const struct day_event *event = &d->events[i];
 		unsigned has = day_fields(event->word);
 
-		if (day_word_is_traffic(event->word))
+		if (day_word_is_traffic(event->word) || day_word_is_unfelt(event->word))
 			continue;
 		if (has & DAY_HAS_WHOM) {
 			if (is_between(d, event, a, b))

@@ -335,6 +335,15 @@ bool node_machine_node_key(const struct node_machine *m, struct public_key *out)
 	return true;
 }
 
+bool node_machine_sign(const struct node_machine *m, enum control_key_kind kind,
+		       struct control_key *key)
+{
+	if (!m->node)
+		return false;
+	control_key_sign(kind, &m->node->id.machine, m->node->id.name, m->node->id.owner, key);
+	return true;
+}
+
 uint32_t node_machine_member_id(const struct node_machine *m)
 {
 	return m->node ? m->node->id.id : 0;

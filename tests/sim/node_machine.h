@@ -21,6 +21,7 @@
 #include "agent/tunnel/engine.h"
 #include "common/endpoint.h"
 #include "common/key.h"
+#include "common/proto/control.h"
 #include "common/way.h"
 #include "common/wire.h"
 
@@ -118,6 +119,9 @@ struct host *node_machine_host(const struct node_machine *m);
 /* "online", "connecting" or "offline", as `warren status` says; "off" while it does not run. */
 const char *node_machine_state(const struct node_machine *m);
 bool node_machine_node_key(const struct node_machine *m, struct public_key *out);
+/* What its machine key would sign, with its name and owner. False: it does not run. */
+bool node_machine_sign(const struct node_machine *m, enum control_key_kind kind,
+		       struct control_key *key);
 /* The number under which the coordinator keeps it, another each time it joins anew; 0 before it
  * joined, and while it does not run. */
 uint32_t node_machine_member_id(const struct node_machine *m);

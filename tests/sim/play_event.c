@@ -248,6 +248,9 @@ void play_begin_event(struct play *p, const struct day_event *e)
 	case DAY_INTRUDE:
 		play_intrude(p, e);
 		break;
+	case DAY_LIE:
+		play_lie(p, e);
+		break;
 	case DAY_WORDS:
 		break;
 	}
@@ -302,6 +305,9 @@ void play_end_event(struct play *p, const struct day_event *e)
 		break;
 	case DAY_INTRUDE:
 		play_intruded(p, e);
+		break;
+	case DAY_LIE:
+		play_lied(p, e);
 		break;
 	case DAY_JOIN:
 	case DAY_BULK:

@@ -6,6 +6,7 @@
 #define WARREN_SIM_PLAY_INSIDE_H
 
 #include "tests/sim/expect.h"
+#include "tests/sim/liar.h"
 #include "tests/sim/play.h"
 #include "tests/sim/town.h"
 #include "tests/sim/traffic.h"
@@ -14,12 +15,18 @@
 #include "tests/sim/watch_delivery.h"
 #include "tests/sim/watch_echo.h"
 #include "tests/sim/watch_gap.h"
+#include "tests/sim/watch_lie.h"
 #include "tests/sim/watch_member.h"
 #include "tests/sim/watch_wire.h"
 #include "tests/sim/world.h"
 
 struct play;
 struct play_stranger;
+
+struct play_lie { /* event NULL: none is told now */
+	const struct day_event *event;
+	struct lie lie;
+};
 
 struct play_moment { /* one event of the day: its beginning and its end */
 	struct play *play;
@@ -43,12 +50,14 @@ struct play {
 	struct watch_choice choice[DAY_NODES][DAY_NODES]; /* [node][its peer] */
 	struct watch_budget budget[DAY_NODES];
 	struct watch_member member[DAY_NODES];
+	struct watch_lie lied[DAY_NODES];
 	struct watch_delivery delivery;
 	struct watch_wire wire;
 	unsigned node_state[DAY_NODES], choice_state[DAY_NODES][DAY_NODES]; /* for coverage */
 	const struct day_event *forbidden[DAY_NODES]; /* what the admin forbids whom; NULL */
 	bool owes_policy; /* the coordinator was away when it should have heard of an end of it */
 	struct play_stranger *strangers; /* all that came, the last first */
+	struct play_lie lies[DAY_NODES]; /* [to whom] */
 	unsigned n_open;		 /* events that have begun and not ended */
 };
 
@@ -77,6 +86,11 @@ void play_intruded(struct play *p, const struct day_event *e);
 /* Before the town goes. */
 void play_free_strangers(struct play *p);
 
+/* ---- play_lie.c ---- */
+
+void play_lie(struct play *p, const struct day_event *e);
+void play_lied(struct play *p, const struct day_event *e);
+
 /* ---- play_watch.c ---- */
 
 extern const struct node_taps play_taps;
@@ -90,5 +104,7 @@ void play_watch_ended(struct play *p, const struct day_event *e);
 /* A flow of keystrokes begins; and its account, a while after it has ended. */
 void play_watch_typing(struct play *p, unsigned flow, const struct day_event *e);
 void play_watch_account(struct play *p, unsigned flow);
+/* observer knows node well: does it take it for who it is? */
+void play_watch_agreement(struct play *p, unsigned observer, unsigned node);
 
 #endif

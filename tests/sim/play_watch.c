@@ -113,7 +113,7 @@ static struct watch_member_view seen_view(const struct play *p, unsigned observe
 	return (struct watch_member_view){0};
 }
 
-static void judge_agreement(struct play *p, unsigned observer, unsigned node)
+void play_watch_agreement(struct play *p, unsigned observer, unsigned node)
 {
 	struct watch_member_view own = own_view(p, node), seen = seen_view(p, observer, node);
 
@@ -134,8 +134,8 @@ static void judge_talk(struct play *p, unsigned flow)
 	if (now_us < agree_after_us || !expect_is_calm(expect, now_us - agree_after_us, now_us) ||
 	    p->echo[flow].echoes == 0)
 		return;
-	judge_agreement(p, e->who, e->whom);
-	judge_agreement(p, e->whom, e->who);
+	play_watch_agreement(p, e->who, e->whom);
+	play_watch_agreement(p, e->whom, e->who);
 }
 
 static void on_flow_ended(void *arg, unsigned flow)
@@ -360,10 +360,8 @@ static void on_event(void *arg, struct node_machine *m, const struct event *even
 	unsigned node = town_index(&p->town, m), other = node_of(p, event->peer);
 	uint64_t now_us = play_now_us(p);
 
-	/* No coordinator of a day lies. */
 	if (event->kind == EVENT_IDENTITY)
-		verdict_fail(verdict_of(p), now_us, "identity", "%s: %s", p->day->nodes[node].name,
-			     event->cause);
+		watch_lie_on_told(&p->lied[node], event->peer, event->cause, now_us, verdict_of(p));
 	if (event->kind != EVENT_GAP || event->end_unix_us <= event->unix_us)
 		return;
 	uint64_t span_us = event->end_unix_us - event->unix_us;
@@ -418,6 +416,7 @@ void play_watch_begin(struct play *p)
 
 		watch_budget_init(&p->budget[i], name);
 		watch_member_init(&p->member[i], name);
+		watch_lie_init(&p->lied[i], name);
 		for (unsigned j = 0; j < DAY_NODES; j++)
 			if (i != j)
 				watch_choice_init(&p->choice[i][j], play_expect(p, i, j), name,

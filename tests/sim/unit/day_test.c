@@ -81,6 +81,28 @@ TEST(strangers_come_in_a_day_of_six_with_every_kind_of_token)
 	CHECK(sum >= 30 && sum <= 75);
 }
 
+TEST(a_coordinator_lies_in_a_day_of_six_to_each_side_in_every_way)
+{
+	unsigned n[DAY_LIES] = {0}, sum = 0, to_client = 0;
+
+	for (uint64_t seed = 1; seed <= 300; seed++) {
+		struct day d;
+
+		day_draw(&d, seed);
+		for (size_t i = 0; i < d.n_events; i++) {
+			if (d.events[i].word != DAY_LIE)
+				continue;
+			n[d.events[i].amount]++;
+			sum++;
+			to_client += d.nodes[d.events[i].whom].is_client;
+		}
+	}
+	for (unsigned i = 0; i < DAY_LIES; i++)
+		CHECK(n[i] >= 5);
+	CHECK(sum >= 30 && sum <= 75);
+	CHECK(to_client >= 10 && to_client + 10 <= sum);
+}
+
 TEST(a_seed_stands_for_one_day_and_another_for_another)
 {
 	struct day a, b, c;
@@ -118,7 +140,8 @@ TEST(what_is_not_understood_is_refused_with_its_line)
 					  "together dev laptop",
 					  "at 1.000 type laptop dev 90 for 1.000 v5",
 					  "at 1.000 cut laptop dev both for 1.000 v6",
-					  "at 1.000 intrude dev good for 8.000"};
+					  "at 1.000 intrude dev good for 8.000",
+					  "at 1.000 lie dev laptop name for 6.000"};
 	struct day d;
 	char error[DAY_ERROR_LEN];
 

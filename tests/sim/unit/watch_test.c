@@ -7,6 +7,7 @@
 #include "tests/sim/watch_delivery.h"
 #include "tests/sim/watch_echo.h"
 #include "tests/sim/watch_gap.h"
+#include "tests/sim/watch_lie.h"
 #include "tests/sim/watch_member.h"
 #include "tests/sim/watch_stranger.h"
 #include "tests/sim/watch_wire.h"
@@ -622,4 +623,43 @@ TEST(a_stranger_receives_nothing)
 	watch_stranger_init(&w, used, 390 * MS);
 	watch_stranger_on_inner(&w, 11 * S, &v);
 	CHECK_STR(v.invariant, "stranger");
+}
+
+/* ---- who is lied about ---- */
+
+TEST(a_lie_is_told_by_whom_it_was_told_to_and_about_whom_it_was)
+{
+	struct watch_lie w;
+	struct verdict right = {0}, nobody = {0}, other = {0}, late = {0};
+
+	watch_lie_init(&w, "n");
+	watch_lie_on_told(&w, "dev.alice", "came as another", 10 * S, &nobody);
+	CHECK_STR(nobody.invariant, "identity");
+	CHECK(watch_lie_on_begin(&w, "dev.alice", 20 * S));
+	CHECK(!watch_lie_on_begin(&w, "build.alice", 21 * S));
+	watch_lie_on_told(&w, "dev.alice", "came as another", 21 * S, &right);
+	watch_lie_on_end(&w, true, 400 * MS, 26 * S, &right);
+	watch_lie_on_told(&w, "dev.alice", "came as another", 26 * S + 400 * MS, &right);
+	CHECK(!right.failed);
+	watch_lie_on_told(&w, "build.alice", "came as another", 26 * S, &other);
+	CHECK_STR(other.invariant, "identity");
+	watch_lie_on_told(&w, "dev.alice", "came as another", 26 * S + 401 * MS, &late);
+	CHECK_STR(late.invariant, "identity");
+	CHECK(watch_lie_on_begin(&w, "build.alice", 27 * S));
+}
+
+TEST(a_lie_that_arrived_and_was_not_told_is_noticed)
+{
+	struct watch_lie w;
+	struct verdict unheard = {0}, heard = {0};
+
+	watch_lie_init(&w, "n");
+	CHECK(watch_lie_on_begin(&w, "dev.alice", 20 * S));
+	watch_lie_on_end(&w, false, US_NEVER, 26 * S, &unheard);
+	watch_lie_on_told(&w, "dev.alice", "came as another", 300 * S, &unheard);
+	CHECK(!unheard.failed);
+	watch_lie_init(&w, "n");
+	CHECK(watch_lie_on_begin(&w, "dev.alice", 20 * S));
+	watch_lie_on_end(&w, true, 400 * MS, 26 * S, &heard);
+	CHECK_STR(heard.invariant, "identity");
 }
