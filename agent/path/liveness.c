@@ -127,6 +127,15 @@ void liveness_forgive(struct liveness *l, uint64_t late_us, uint64_t now_us)
 	}
 }
 
+void liveness_resume(struct liveness *l, uint64_t now_us)
+{
+	uint64_t *const clocks[] = {&l->asked_us, &l->asked_last_us, &l->unproved_us};
+
+	for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++)
+		if (*clocks[i] > now_us)
+			*clocks[i] = now_us;
+}
+
 /* How far a is ahead of b in a counter that wraps; 0 where it is behind. */
 static uint32_t ahead(uint32_t a, uint32_t b)
 {

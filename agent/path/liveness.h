@@ -65,6 +65,8 @@ void liveness_on_loss(struct liveness *l, uint64_t now_us);
 void liveness_reset(struct liveness *l, uint64_t now_us);
 /* Our own timer fired late by late_us. */
 void liveness_forgive(struct liveness *l, uint64_t late_us, uint64_t now_us);
+/* What was forgiven ahead of its time is over: from here on silence counts. */
+void liveness_resume(struct liveness *l, uint64_t now_us);
 
 /* What we sent by this way: until now, and until max(100 ms, RTT) ago. */
 struct liveness_sent {

@@ -356,6 +356,16 @@ void path_peer_on_call_me_maybe(struct path_peer *p, const struct endpoint *addr
 
 /* ---- pings and pongs ---- */
 
+/* The peer is back as soon as its new process is heard: from here on silence is a fault again. */
+static void note_back(struct path_peer *p, const struct path_report *report, uint64_t now_us)
+{
+	if (now_us >= p->quiet_until_us || !report || report->serial <= p->restart_serial)
+		return;
+	p->quiet_until_us = now_us;
+	for (int i = 0; i < PATH_SLOTS; i++)
+		liveness_resume(&p->path[i].live, now_us);
+}
+
 /* Slot of the way a ping came by, made where it is a new endpoint that we may send to; -1. */
 static int slot_of_ping(struct path_peer *p, const struct way *from, uint64_t now_us)
 {
@@ -395,6 +405,7 @@ void path_peer_on_ping(struct path_peer *p, const struct way *from,
 	bool may_answer = from->kind == WAY_RELAY || slot >= 0;
 
 	if (slot >= 0) {
+		note_back(p, report, now_us);
 		note_heard(p, slot, now_us);
 		path_report_accept(p, slot, report, now_us);
 	}
@@ -419,6 +430,7 @@ static void accept_pong(struct path_peer *p, const struct probe *probe,
 	path->live.rtt_us = score_rtt_bound_us(&path->score);
 	if (slot < CANDIDATES_MAX)
 		candidate_on_answer(&p->candidates, slot, now_us);
+	note_back(p, report, now_us);
 	note_heard(p, slot, now_us);
 	path_slot_on_proof(path, probe->sent_us, now_us);
 	if (path_report_accept(p, slot, report, now_us))
@@ -454,6 +466,7 @@ static void on_restarting(struct path_peer *p, uint64_t now_us, struct path_acti
 	if (a)
 		a->hold_until_us = now_us + hold_us;
 	p->quiet_until_us = now_us + restart_us;
+	p->restart_serial = p->serial_high;
 	for (int i = 0; i < PATH_SLOTS; i++)
 		liveness_forgive(&p->path[i].live, restart_us, p->quiet_until_us);
 }

@@ -198,6 +198,7 @@ struct path_peer {
 	uint64_t alone_us;	  /* from then on counts tell: no copies, no resends; 0: now */
 	uint64_t copy_until_us;	  /* a young path: both ways until then */
 	uint64_t quiet_until_us;  /* the peer restarts: its silence is no fault of a path */
+	uint64_t restart_serial;  /* of the notice; what has a higher one is of the new process */
 	uint64_t silent_us[4];	  /* when paths last went down: flapping */
 	uint64_t deadline_us;
 	uint64_t drops[PATH_DROPS];

@@ -945,6 +945,23 @@ TEST(a_peer_that_restarts_is_not_blamed_on_the_path)
 	free(w);
 }
 
+TEST(a_peer_that_is_back_after_its_restart_is_missed_as_soon_as_any)
+{
+	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+
+	path_peer_on_notice(&w->node[0].p, PATH_RESTARTING, WAY_NONE, 1u << 30, w->now_us,
+			    &w->actions);
+	carry_out(w, 0);
+	w->node[1].serial = (1u << 30) + 1; /* its new process, at once */
+	path_peer_ping(&w->node[1].p, w->now_us, &w->actions);
+	carry_out(w, 1);
+	run(w, 200 * MS);
+	w->cut[0] = w->cut[1] = true;
+	run(w, 2 * US_PER_S);
+	CHECK(longest_gap_us(w) <= silence_bound_us(20 * MS));
+	free(w);
+}
+
 TEST(what_was_lost_while_a_peer_restarted_is_no_loss)
 {
 	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
