@@ -46,6 +46,11 @@ static void begin_traffic(struct play *p, const struct day_event *e)
 		      e->is_v6 != 0);
 }
 
+static void account(struct play *p, const struct day_event *e)
+{
+	play_watch_account(p, (unsigned)(e - p->day->events));
+}
+
 /* ---- nodes ---- */
 
 static void join(struct play *p, const struct day_event *e)
@@ -116,15 +121,116 @@ static void step_clock(struct play *p, const struct day_event *e)
 	host_step_wall(p->town.nodes[e->who].host, e->way == DAY_BACK ? -by_us : by_us);
 }
 
-static void spoil(struct play *p, const struct day_event *e, bool begins)
+static void sleep_now(struct play *p, const struct day_event *e)
 {
-	town_spoil(&p->town, e->who, begins && e->word == DAY_WORSE ? e->amount : 0,
-		   begins && e->word == DAY_LOSSY ? e->amount : 0);
+	node_machine_sleep(machine(p, e));
 }
 
-static void cut(struct play *p, const struct day_event *e, bool is_cut)
+static void wake(struct play *p, const struct day_event *e)
+{
+	node_machine_wake(machine(p, e));
+	come_back(p, e);
+}
+
+/* A machine that sleeps takes no signal and no command; when it wakes, start() sees to it. */
+static void restart(struct play *p, const struct day_event *e)
+{
+	if (node_machine_is_asleep(machine(p, e)))
+		return;
+	node_machine_term(machine(p, e));
+	start(p, e);
+}
+
+static void crash(struct play *p, const struct day_event *e)
+{
+	if (!node_machine_is_asleep(machine(p, e)))
+		node_machine_crash(machine(p, e));
+}
+
+static void leave(struct play *p, const struct day_event *e)
+{
+	node_machine_ask(machine(p, e), "{\"cmd\":\"down\"}");
+}
+
+static void cut_power(struct play *p, const struct day_event *e)
+{
+	if (!node_machine_is_asleep(machine(p, e)))
+		node_machine_power_cut(machine(p, e));
+}
+
+static void tear(struct play *p, const struct day_event *e)
+{
+	if (!node_machine_is_asleep(machine(p, e)))
+		node_machine_plan_power_cut(machine(p, e), e->amount ? e->amount : 1,
+					    world_now_us() + DAY_WRITES_MS * US_PER_MS);
+}
+
+static void fill_disk(struct play *p, const struct day_event *e)
+{
+	node_machine_set_disk_full(machine(p, e), true);
+}
+
+static void clear_disk(struct play *p, const struct day_event *e)
+{
+	node_machine_set_disk_full(machine(p, e), false);
+}
+
+/* ---- networks ---- */
+
+static void set_cut(struct play *p, const struct day_event *e, bool is_cut)
 {
 	town_cut(&p->town, e->who, e->whom, e->way != DAY_BACK, e->way != DAY_THERE, is_cut);
+}
+
+static void cut(struct play *p, const struct day_event *e)
+{
+	set_cut(p, e, true);
+}
+
+static void mend(struct play *p, const struct day_event *e)
+{
+	set_cut(p, e, false);
+}
+
+static void block(struct play *p, const struct day_event *e)
+{
+	town_block(&p->town, e->who, true);
+}
+
+static void unblock(struct play *p, const struct day_event *e)
+{
+	town_block(&p->town, e->who, false);
+}
+
+static void darken(struct play *p, const struct day_event *e)
+{
+	town_dark(&p->town, e->who, true);
+}
+
+static void lighten(struct play *p, const struct day_event *e)
+{
+	town_dark(&p->town, e->who, false);
+}
+
+static void rebind(struct play *p, const struct day_event *e)
+{
+	town_rebind(&p->town, e->who);
+}
+
+static void move(struct play *p, const struct day_event *e)
+{
+	town_move(&p->town, e->who);
+}
+
+static void spoil(struct play *p, const struct day_event *e)
+{
+	town_spoil(&p->town, e->who, e->word == DAY_WORSE ? e->amount : 0,
+		   e->word == DAY_LOSSY ? e->amount : 0);
+}
+
+static void repair(struct play *p, const struct day_event *e)
+{
+	town_spoil(&p->town, e->who, 0, 0);
 }
 
 /* ---- servers ---- */
@@ -152,172 +258,83 @@ static void start_coordinator(struct play *p, const struct day_event *e)
 	play_tell_policy(p);
 }
 
+static void crash_relay(struct play *p, const struct day_event *e)
+{
+	relay_machine_crash(p->town.relays[e->who]);
+}
+
+static void cut_relays_power(struct play *p, const struct day_event *e)
+{
+	relay_machine_power_cut(p->town.relays[e->who]);
+}
+
+static void drain_relay(struct play *p, const struct day_event *e)
+{
+	relay_machine_drain(p->town.relays[e->who]);
+}
+
+static void crash_coordinator(struct play *p, const struct day_event *e)
+{
+	(void)e;
+	coordinator_machine_crash(p->town.coordinator);
+}
+
+static void end_coordinator(struct play *p, const struct day_event *e)
+{
+	(void)e;
+	coordinator_machine_term(p->town.coordinator);
+}
+
+static void tear_coordinator(struct play *p, const struct day_event *e)
+{
+	coordinator_machine_plan_power_cut(p->town.coordinator, e->amount ? e->amount : 1,
+					   world_now_us() + DAY_WRITES_MS * US_PER_MS);
+}
+
 /* ---- all of them ---- */
 
-/* A machine that sleeps takes no signal and no command; when it wakes, start() sees to it. */
-static bool is_slept_through(struct play *p, const struct day_event *e)
-{
-	return (e->word == DAY_RESTART || e->word == DAY_CRASH || e->word == DAY_POWER ||
-		e->word == DAY_TORN || e->word == DAY_DOWN) &&
-	       node_machine_is_asleep(machine(p, e));
-}
+static const struct {
+	void (*begin)(struct play *p, const struct day_event *e);
+	void (*end)(struct play *p, const struct day_event *e); /* NULL: nothing is left to do */
+} acts[DAY_WORDS] = {
+	[DAY_JOIN] = {join, NULL},
+	[DAY_TYPE] = {begin_traffic, account},
+	[DAY_BULK] = {begin_traffic, NULL},
+	[DAY_TRESPASS] = {begin_traffic, NULL},
+	[DAY_CUT] = {cut, mend},
+	[DAY_BLOCK] = {block, unblock},
+	[DAY_DARK] = {darken, lighten},
+	[DAY_REBIND] = {rebind, NULL},
+	[DAY_MOVE] = {move, NULL},
+	[DAY_SLEEP] = {sleep_now, wake},
+	[DAY_RESTART] = {restart, NULL},
+	[DAY_CRASH] = {crash, start},
+	[DAY_DOWN] = {leave, come_back},
+	[DAY_POWER] = {cut_power, start},
+	[DAY_TORN] = {tear, start},
+	[DAY_REVOKE] = {revoke, NULL},
+	[DAY_FORBID] = {play_forbid, play_allow},
+	[DAY_CLOCK] = {step_clock, NULL},
+	[DAY_FULL] = {fill_disk, clear_disk},
+	[DAY_WORSE] = {spoil, repair},
+	[DAY_LOSSY] = {spoil, repair},
+	[DAY_RELAY_CRASH] = {crash_relay, start_relay},
+	[DAY_RELAY_POWER] = {cut_relays_power, start_relay},
+	[DAY_RELAY_DRAIN] = {drain_relay, start_relay},
+	[DAY_COORDINATOR] = {crash_coordinator, start_coordinator},
+	[DAY_COORDINATOR_TERM] = {end_coordinator, start_coordinator},
+	[DAY_COORDINATOR_TORN] = {tear_coordinator, start_coordinator},
+	[DAY_INTRUDE] = {play_intrude, play_intruded},
+	[DAY_LIE] = {play_lie, play_lied},
+};
 
 void play_begin_event(struct play *p, const struct day_event *e)
 {
-	if (is_slept_through(p, e))
-		return;
-	switch (e->word) {
-	case DAY_JOIN:
-		join(p, e);
-		break;
-	case DAY_TYPE:
-	case DAY_BULK:
-	case DAY_TRESPASS:
-		begin_traffic(p, e);
-		break;
-	case DAY_CUT:
-		cut(p, e, true);
-		break;
-	case DAY_BLOCK:
-		town_block(&p->town, e->who, true);
-		break;
-	case DAY_DARK:
-		town_dark(&p->town, e->who, true);
-		break;
-	case DAY_REBIND:
-		town_rebind(&p->town, e->who);
-		break;
-	case DAY_MOVE:
-		town_move(&p->town, e->who);
-		break;
-	case DAY_SLEEP:
-		node_machine_sleep(machine(p, e));
-		break;
-	case DAY_RESTART:
-		node_machine_term(machine(p, e));
-		start(p, e);
-		break;
-	case DAY_CRASH:
-		node_machine_crash(machine(p, e));
-		break;
-	case DAY_DOWN:
-		node_machine_ask(machine(p, e), "{\"cmd\":\"down\"}");
-		break;
-	case DAY_POWER:
-		node_machine_power_cut(machine(p, e));
-		break;
-	case DAY_TORN:
-		node_machine_plan_power_cut(machine(p, e), e->amount ? e->amount : 1,
-					    world_now_us() + DAY_WRITES_MS * US_PER_MS);
-		break;
-	case DAY_REVOKE:
-		revoke(p, e);
-		break;
-	case DAY_FORBID:
-		play_forbid(p, e);
-		break;
-	case DAY_CLOCK:
-		step_clock(p, e);
-		break;
-	case DAY_FULL:
-		node_machine_set_disk_full(machine(p, e), true);
-		break;
-	case DAY_WORSE:
-	case DAY_LOSSY:
-		spoil(p, e, true);
-		break;
-	case DAY_RELAY_CRASH:
-		relay_machine_crash(p->town.relays[e->who]);
-		break;
-	case DAY_RELAY_POWER:
-		relay_machine_power_cut(p->town.relays[e->who]);
-		break;
-	case DAY_RELAY_DRAIN:
-		relay_machine_drain(p->town.relays[e->who]);
-		break;
-	case DAY_COORDINATOR:
-		coordinator_machine_crash(p->town.coordinator);
-		break;
-	case DAY_COORDINATOR_TERM:
-		coordinator_machine_term(p->town.coordinator);
-		break;
-	case DAY_COORDINATOR_TORN:
-		coordinator_machine_plan_power_cut(p->town.coordinator, e->amount ? e->amount : 1,
-						   world_now_us() + DAY_WRITES_MS * US_PER_MS);
-		break;
-	case DAY_INTRUDE:
-		play_intrude(p, e);
-		break;
-	case DAY_LIE:
-		play_lie(p, e);
-		break;
-	case DAY_WORDS:
-		break;
-	}
+	acts[e->word].begin(p, e);
 }
 
 void play_end_event(struct play *p, const struct day_event *e)
 {
-	switch (e->word) {
-	case DAY_TYPE:
-		play_watch_account(p, (unsigned)(e - p->day->events));
-		break;
-	case DAY_CUT:
-		cut(p, e, false);
-		break;
-	case DAY_BLOCK:
-		town_block(&p->town, e->who, false);
-		break;
-	case DAY_DARK:
-		town_dark(&p->town, e->who, false);
-		break;
-	case DAY_FORBID:
-		play_allow(p, e);
-		break;
-	case DAY_SLEEP:
-		node_machine_wake(machine(p, e));
-		come_back(p, e);
-		break;
-	case DAY_DOWN:
-		come_back(p, e);
-		break;
-	case DAY_CRASH:
-	case DAY_POWER:
-	case DAY_TORN:
-		start(p, e);
-		break;
-	case DAY_FULL:
-		node_machine_set_disk_full(machine(p, e), false);
-		break;
-	case DAY_WORSE:
-	case DAY_LOSSY:
-		spoil(p, e, false);
-		break;
-	case DAY_RELAY_CRASH:
-	case DAY_RELAY_POWER:
-	case DAY_RELAY_DRAIN:
-		start_relay(p, e);
-		break;
-	case DAY_COORDINATOR:
-	case DAY_COORDINATOR_TERM:
-	case DAY_COORDINATOR_TORN:
-		start_coordinator(p, e);
-		break;
-	case DAY_INTRUDE:
-		play_intruded(p, e);
-		break;
-	case DAY_LIE:
-		play_lied(p, e);
-		break;
-	case DAY_JOIN:
-	case DAY_BULK:
-	case DAY_TRESPASS:
-	case DAY_REBIND:
-	case DAY_MOVE:
-	case DAY_RESTART:
-	case DAY_REVOKE:
-	case DAY_CLOCK:
-	case DAY_WORDS:
-		break;
-	}
+	if (acts[e->word].end)
+		acts[e->word].end(p, e);
 }
