@@ -9,6 +9,8 @@
 
 /* Trouble from before is over for so long that the link to the coordinator stands. */
 static const uint64_t settled_us = 12 * US_PER_S;
+/* A map is on the disk that long after it came: node_map.c waits for 200 ms. */
+static const uint64_t saved_us = US_PER_S;
 
 static bool is_online(const struct play *p, unsigned node)
 {
@@ -77,6 +79,21 @@ static bool is_calm(const struct play *p, const struct day_event *e, uint64_t no
 	return expect_is_calm(play_expect(p, e->who, e->whom), since_us, now_us);
 }
 
+/* Does its process end, or fill its disk, before the truth is on it? Then it starts with the lie.
+ */
+static bool forgets(const struct play *p, unsigned node, uint64_t until_us)
+{
+	for (size_t i = 0; i < p->day->n_events; i++) {
+		const struct day_event *e = &p->day->events[i];
+		bool ends = e->word == DAY_CRASH || e->word == DAY_POWER || e->word == DAY_TORN ||
+			    e->word == DAY_RESTART || e->word == DAY_FULL;
+
+		if (ends && e->who == node && e->at_us >= play_now_us(p) && e->at_us <= until_us)
+			return true;
+	}
+	return false;
+}
+
 void play_lied(struct play *p, const struct day_event *e)
 {
 	struct play_lie *told = &p->lies[e->whom];
@@ -94,5 +111,7 @@ void play_lied(struct play *p, const struct day_event *e)
 	liar_recant(p->town.coordinator, &told->lie);
 	if (is_sure)
 		heals_us = 300 * US_PER_MS + expect->server_us + expect->loss_us;
+	if (is_sure && forgets(p, e->whom, now_us + heals_us + saved_us))
+		heals_us = US_NEVER;
 	watch_lie_on_end(&p->lied[e->whom], was_heard, heals_us, now_us, &p->result->verdict);
 }
