@@ -14,7 +14,10 @@ void observer_on_probe(struct observer *o)
 
 void observer_on_pong(struct observer *o, const struct path_pong *pong)
 {
-	quality_on_rtt(&o->timeline.second, pong->rtt_us);
+	if (pong->rtt_us != 0)
+		quality_on_rtt(&o->timeline.second, pong->rtt_us);
+	else
+		quality_on_answer(&o->timeline.second);
 	quality_on_out(&o->timeline.second, pong->out_sent, pong->out_lost);
 }
 

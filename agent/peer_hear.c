@@ -176,13 +176,15 @@ static void on_pong(struct peer *peer, const struct disco_pong *pong, const stru
 		on_report(peer, &pong->report, now_us);
 	if (!proved.matched)
 		return;
+	if (peer_is_in_use(peer, &proved.way))
+		observer_on_pong(&peer->observer, &proved);
+	if (proved.rtt_us == 0)
+		proved.rtt_us = relay_rtt_us;
 	if (!hurry_handshake(peer, proved.rtt_us, now_us))
 		peer_repeat_initiation(peer, &proved.way, now_us);
 	confirm_again(peer, &proved.way, proved.rtt_us, now_us);
 	if (pong->has_report)
 		note_heard_data(peer, &pong->report, from, &proved, now_us);
-	if (peer_is_in_use(peer, &proved.way))
-		observer_on_pong(&peer->observer, &proved);
 	peer->env->on_pong(peer->env->arg, peer, pong->txid, now_us);
 }
 

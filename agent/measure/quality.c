@@ -12,12 +12,17 @@ void quality_on_probe(struct quality *q)
 	q->probes_sent++;
 }
 
+void quality_on_answer(struct quality *q)
+{
+	q->probes_answered++;
+}
+
 void quality_on_rtt(struct quality *q, uint64_t rtt_us)
 {
 	uint64_t last = q->last_rtt_us;
 
 	histogram_add(&q->rtt, rtt_us);
-	q->probes_answered++;
+	quality_on_answer(q);
 	if (last != 0) {
 		uint64_t diff = rtt_us > last ? rtt_us - last : last - rtt_us;
 		/* RFC 3550 A.8, in sixteenths: J += |D| - (J + 8) / 16. */

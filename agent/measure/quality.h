@@ -28,6 +28,9 @@ struct quality_window {
 };
 
 void quality_on_probe(struct quality *q);
+/* A probe was answered; how long that took says nothing of the way. */
+void quality_on_answer(struct quality *q);
+/* A probe was answered within rtt_us. */
 void quality_on_rtt(struct quality *q, uint64_t rtt_us);
 void quality_on_out(struct quality *q, uint32_t sent, uint32_t lost);
 void quality_on_in(struct quality *q, uint32_t sent, uint32_t lost);

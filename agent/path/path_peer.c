@@ -417,6 +417,13 @@ void path_peer_on_ping(struct path_peer *p, const struct way *from,
 	settle(p, now_us, out);
 }
 
+/* A relay's TCP even brings answers to what was asked before we slept. They prove the way; their
+ * time would blind every threshold to what happens after we woke. */
+static bool is_timely(const struct path_peer *p, const struct probe *probe)
+{
+	return probe->slot < CANDIDATES_MAX || probe->sent_us >= p->changed_us;
+}
+
 static void accept_pong(struct path_peer *p, const struct probe *probe,
 			const struct path_report *report, uint64_t now_us, struct path_pong *pong)
 {
@@ -425,9 +432,11 @@ static void accept_pong(struct path_peer *p, const struct probe *probe,
 
 	pong->matched = true;
 	pong->way = path->way;
-	pong->rtt_us = now_us - probe->sent_us;
-	score_on_rtt(&path->score, pong->rtt_us, now_us);
-	path->live.rtt_us = score_rtt_bound_us(&path->score);
+	if (is_timely(p, probe)) {
+		pong->rtt_us = now_us - probe->sent_us;
+		score_on_rtt(&path->score, pong->rtt_us, now_us);
+		path->live.rtt_us = score_rtt_bound_us(&path->score);
+	}
 	if (slot < CANDIDATES_MAX)
 		candidate_on_answer(&p->candidates, slot, now_us);
 	note_back(p, report, now_us);

@@ -261,8 +261,8 @@ void path_peer_on_ping(struct path_peer *p, const struct way *from,
 /* An answer to a probe of ours: which way it proves and how long it took. */
 struct path_pong {
 	bool matched;
-	struct way way; /* the way we probed: what is proved */
-	uint64_t rtt_us;
+	struct way way;	 /* the way we probed: what is proved */
+	uint64_t rtt_us; /* 0: asked before we slept or moved, which took part of the time */
 	/* Data packets sent by this way since the pong before, and those the peer did not hear;
 	 * 0 where it cannot be told. */
 	uint32_t out_sent, out_lost;

@@ -1130,6 +1130,17 @@ static unsigned count(const struct path_actions *out, enum path_action_kind kind
 	return n;
 }
 
+static bool find_ping(const struct path_actions *out, uint8_t txid[static PROBE_TXID_LEN])
+{
+	for (size_t i = 0; i < out->n; i++) {
+		if (out->list[i].kind != PATH_SEND_PING)
+			continue;
+		memcpy(txid, out->list[i].txid, PROBE_TXID_LEN);
+		return true;
+	}
+	return false;
+}
+
 /* Calls sent while time passes, by every deadline on the way. */
 static unsigned calls_until(struct lone *l, uint64_t from_us, uint64_t until_us)
 {
@@ -1306,5 +1317,31 @@ TEST(handshakes_go_by_every_relay_and_last_endpoint_until_a_way_is_proved)
 	path_peer_set_candidates(&l->p, &last, 1, start_us, &l->out);
 	CHECK_INT(path_peer_handshake_ways(&l->p, ways, 8), 2);
 	CHECK(ways[0].kind == WAY_RELAY && ways[1].kind == WAY_DIRECT);
+	free(l);
+}
+
+TEST(an_answer_that_a_relay_held_while_we_slept_tells_no_round_trip)
+{
+	struct lone *l = lone_new();
+	const uint8_t txid[PROBE_TXID_LEN] = {1};
+	uint8_t ours[PROBE_TXID_LEN] = {0}, awake[PROBE_TXID_LEN] = {0};
+	struct way relay = way_relay(1);
+	uint64_t woke_us = start_us + 5 * US_PER_S;
+
+	path_peer_on_ping(&l->p, &relay, txid, NULL, start_us, &l->out);
+	CHECK(find_ping(&l->out, ours));
+	path_peer_on_network_change(&l->p, "asleep", woke_us, &l->out);
+	l->out.n = 0;
+	struct path_pong held = path_peer_on_pong(&l->p, &relay, ours, NULL, woke_us + 1, &l->out);
+	CHECK(held.matched && held.rtt_us == 0);
+	CHECK(path_peer_choice(&l->p)->first.kind == WAY_RELAY);
+
+	l->out.n = 0;
+	CHECK_INT(path_peer_ping(&l->p, woke_us + 50 * MS, &l->out), 0);
+	CHECK(find_ping(&l->out, awake));
+	struct path_pong now =
+		path_peer_on_pong(&l->p, &relay, awake, NULL, woke_us + 90 * MS, &l->out);
+	CHECK(now.matched && now.rtt_us == 40 * MS);
+	CHECK_INT(l->p.path[l->p.in_use].score.srtt_us, 40 * MS);
 	free(l);
 }

@@ -29,6 +29,16 @@ TEST(loss_is_told_per_direction_and_the_worst_counts)
 	CHECK_INT(w.loss_ppm, 50000);
 }
 
+TEST(an_answer_without_a_round_trip_is_no_loss_and_no_sample)
+{
+	struct quality q = {0};
+
+	quality_on_probe(&q);
+	quality_on_answer(&q);
+	CHECK_INT(quality_read(&q).probe_loss_ppm, 0);
+	CHECK_INT(quality_read(&q).rtt_p50_us, 0);
+}
+
 TEST(jitter_is_that_of_rfc_3550)
 {
 	struct quality q = {0};
