@@ -35,7 +35,8 @@ struct play_stranger {
 	uint64_t ask_id;
 	struct watch_stranger watch;
 	struct play_stranger *before;
-	unsigned number; /* 0 and on */
+	unsigned number;  /* 0 and on */
+	bool was_removed; /* whose invitation it may be, as the stranger came */
 };
 
 /* ---- invitations that are not good ---- */
@@ -113,6 +114,13 @@ static bool was_there(const struct play_stranger *s)
 	return true;
 }
 
+/* A token that was spent is revoked as the admin removes its node: amid that either word is right.
+ */
+static bool is_told_apart(const struct play_stranger *s)
+{
+	return was_there(s) && s->play->town.nodes[s->event->who].is_removed == s->was_removed;
+}
+
 static void on_answer(void *arg, struct node_machine *m, uint64_t ask_id, const struct json *line)
 {
 	struct play_stranger *s = arg;
@@ -124,7 +132,7 @@ static void on_answer(void *arg, struct node_machine *m, uint64_t ask_id, const 
 	if (!json_opt_bool(&in, "done", false))
 		return;
 	watch_stranger_on_answer(&s->watch, (int)json_opt_i64(&in, "exit", 0, INT8_MAX, 0),
-				 json_opt_str(&in, "error", ERROR_LEN, ""), was_there(s),
+				 json_opt_str(&in, "error", ERROR_LEN, ""), is_told_apart(s),
 				 play_now_us(s->play), &s->play->result->verdict);
 	play_check(s->play);
 }
@@ -225,6 +233,7 @@ void play_intrude(struct play *p, const struct day_event *e)
 		abort();
 	*s = (struct play_stranger){.play = p, .event = e, .before = p->strangers};
 	s->number = p->strangers ? p->strangers->number + 1 : 0;
+	s->was_removed = p->town.nodes[e->who].is_removed;
 	if (s->number == STRANGERS_MAX || get_invitation(p, e, s->invitation, &refusal) != 0) {
 		free(s);
 		return;

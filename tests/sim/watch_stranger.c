@@ -13,7 +13,7 @@ void watch_stranger_on_ask(struct watch_stranger *w, uint64_t now_us)
 }
 
 void watch_stranger_on_answer(struct watch_stranger *w, int exit_status, const char *error,
-			      bool was_there, uint64_t now_us, struct verdict *v)
+			      bool is_told_apart, uint64_t now_us, struct verdict *v)
 {
 	w->is_answered = true;
 	if (exit_status == 0)
@@ -21,7 +21,7 @@ void watch_stranger_on_answer(struct watch_stranger *w, int exit_status, const c
 			     w->refusal);
 	else if (exit_status != 1)
 		verdict_fail(v, now_us, "stranger", "`up` exits %d: %s", exit_status, error);
-	else if (was_there && !strstr(error, w->refusal))
+	else if (is_told_apart && !strstr(error, w->refusal))
 		verdict_fail(v, now_us, "stranger", "should hear \"%s\", is told: %s", w->refusal,
 			     error);
 }

@@ -29,9 +29,10 @@ struct watch_stranger_view {
 
 void watch_stranger_init(struct watch_stranger *w, const char *refusal, uint64_t bound_us);
 void watch_stranger_on_ask(struct watch_stranger *w, uint64_t now_us);
-/* How `warren up` ended. was_there: the coordinator was, ever since it was asked. */
+/* How `warren up` ended. is_told_apart: the coordinator was there ever since it was asked, and for
+ * one reason only must it refuse. */
 void watch_stranger_on_answer(struct watch_stranger *w, int exit_status, const char *error,
-			      bool was_there, uint64_t now_us, struct verdict *v);
+			      bool is_told_apart, uint64_t now_us, struct verdict *v);
 /* A packet came out of its TUN. */
 void watch_stranger_on_inner(const struct watch_stranger *w, uint64_t now_us, struct verdict *v);
 /* It is about to go. */
