@@ -19,13 +19,13 @@ static uint64_t without(uint64_t from, uint64_t less)
 	return from > less ? from - less : 0;
 }
 
-bool budget_take(struct budget *b, bool is_news, uint64_t now_us)
+bool budget_take(struct budget *b, enum budget_claim claim, uint64_t now_us)
 {
 	/* A full bucket and a second of flow together make the second's limit. */
 	const uint64_t refill = BUDGET_PER_SECOND - BUDGET_AT_ONCE;
 	/* Half of the hour's may be spent at once, the other half flows in. */
 	const uint64_t hour_refill = BUDGET_PER_HOUR / 2;
-	const uint64_t kept = is_news ? 0 : BUDGET_PER_HOUR / 10;
+	const uint64_t kept = (uint64_t)(BUDGET_NEWS - claim) * (BUDGET_PER_HOUR / 20);
 	uint64_t spent =
 		without(b->spent_milli, flowed_milli(now_us - b->spent_us, refill, US_PER_S));
 	uint64_t hour = without(b->hour_spent_milli,

@@ -4,9 +4,10 @@
  * At most 32 at once, 64 in any second and 1,000 in any hour, so that no peer can aim us at a
  * stranger. Probes to endpoints that answered before cost nothing here. One per peer.
  *
- * A tenth of the hour's is kept for addresses that are news: the peer was heard from there, or
- * named them just now, or we have just come into another network ourselves. Those named before that
- * never answered would else spend what the one needs that works after a move.
+ * A twentieth of the hour's is kept for addresses that were named just now, and one more for those
+ * that are news: named for the first time, or the peer was heard from there just now, or we have
+ * just come into another network ourselves. Those named before that never answered would else spend
+ * what the one needs that works after a move.
  */
 #ifndef WARREN_BUDGET_H
 #define WARREN_BUDGET_H
@@ -16,6 +17,8 @@
 
 enum { BUDGET_AT_ONCE = 32, BUDGET_PER_SECOND = 64, BUDGET_PER_HOUR = 1000 };
 
+enum budget_claim { BUDGET_OLD, BUDGET_NAMED, BUDGET_NEWS };
+
 struct budget {		      /* all zero: nothing spent */
 	uint32_t spent_milli; /* thousandths of a probe, flows off at BUDGET_AT_ONCE a second */
 	uint64_t spent_us;    /* as of then */
@@ -23,8 +26,8 @@ struct budget {		      /* all zero: nothing spent */
 	uint64_t hour_us;
 };
 
-/* Takes one probe from the budget, or says that there is none now. is_news: as above, of the
- * address that is to be probed. */
-bool budget_take(struct budget *b, bool is_news, uint64_t now_us);
+/* Takes one probe from the budget, or says that there is none now. claim: as above, of the address
+ * that is to be probed. */
+bool budget_take(struct budget *b, enum budget_claim claim, uint64_t now_us);
 
 #endif

@@ -115,12 +115,19 @@ static bool is_stranger(const struct path_peer *p, int slot)
 	return p->path[slot].way.kind == WAY_DIRECT && p->candidates.slot[slot].answered_us == 0;
 }
 
-static bool is_news(const struct path_peer *p, const struct candidate *c, uint64_t now_us)
+static bool is_fresh(uint64_t since_us, uint64_t now_us)
 {
-	bool we_moved = p->changed_us != 0 && now_us - p->changed_us < news_us;
+	return since_us != 0 && now_us - since_us < news_us;
+}
 
-	return we_moved || (c->sources & 1u << CANDIDATE_HEARD) != 0 ||
-	       now_us - c->first_us < news_us;
+static enum budget_claim claim_of(const struct path_peer *p, int slot, uint64_t now_us)
+{
+	const struct candidate *c = &p->candidates.slot[slot];
+
+	if (is_fresh(p->changed_us, now_us) || is_fresh(c->first_us, now_us) ||
+	    is_fresh(p->path[slot].live.heard_us, now_us))
+		return BUDGET_NEWS;
+	return is_fresh(c->named_us, now_us) ? BUDGET_NAMED : BUDGET_OLD;
 }
 
 /* Tells whether the ping may go; takes it from the budget where it goes to a stranger. */
@@ -130,7 +137,7 @@ static bool may_ping(struct path_peer *p, int slot, uint64_t now_us)
 		return false;
 	if (!is_stranger(p, slot))
 		return true;
-	if (budget_take(&p->budget, is_news(p, &p->candidates.slot[slot], now_us), now_us))
+	if (budget_take(&p->budget, claim_of(p, slot, now_us), now_us))
 		return true;
 	p->drops[PATH_DROP_BUDGET]++;
 	return false;
