@@ -214,15 +214,17 @@ static int update_peer(struct node *node, struct node_peer *entry, const struct 
 }
 
 /* A refused word ends nothing: who it names goes on with the keys, addresses and ways that were
- * known. Who may start what is the coordinator's to say all the same. */
+ * known, unless the user gave the name or its addresses to another. Who may start what is the
+ * coordinator's to say all the same. */
 static void keep_as_known(struct node *node, struct node_peer *entry,
 			  const struct control_peer *refused, uint64_t now_us)
 {
 	struct control_peer known = *peer_info(entry->peer);
+	struct introduction in = node_introduction(&known);
 
 	known.access_in = refused->access_in;
 	known.access_out = refused->access_out;
-	if (update_peer(node, entry, &known, now_us) != 0)
+	if (!trust_holds(&node->trust, &in) || update_peer(node, entry, &known, now_us) != 0)
 		drop_peer(node, entry);
 }
 

@@ -134,6 +134,14 @@ enum trust_verdict trust_judge(struct trust_book *book, const struct introductio
 	return TRUST_USED;
 }
 
+bool trust_holds(const struct trust_book *book, const struct introduction *in)
+{
+	const struct trust_entry *e = find(book, in->name, in->owner);
+
+	return e && public_key_equal(&e->known.machine_key, &in->machine_key) &&
+	       ip_equal(&e->known.v4, &in->v4) && ip_equal(&e->known.v6, &in->v6);
+}
+
 /* Nobody else may go on holding the addresses that the user gave to in. */
 static void release_addresses(struct trust_book *book, const struct introduction *in)
 {

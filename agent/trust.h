@@ -69,6 +69,9 @@ enum trust_verdict trust_judge(struct trust_book *book, const struct introductio
 const struct trust_entry *trust_find(const struct trust_book *book, const char *name,
 				     const char *owner);
 
+/* Is the name remembered with just this machine key and these addresses? */
+bool trust_holds(const struct trust_book *book, const struct introduction *in);
+
 /* Takes the waiting offer of name and owner as the remembered truth; where it was for another
  * reason and names a friend's address too, the offer of that waits on, to be accepted by itself.
  * -ENOENT: no offer waits; -EKEYREJECTED: fingerprint is not the offer's. */

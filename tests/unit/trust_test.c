@@ -148,3 +148,23 @@ TEST(a_full_book_takes_no_stranger_and_keeps_its_friends)
 	CHECK_INT(trust_judge(&book, &dev), TRUST_USED);
 	trust_book_free(&book);
 }
+
+TEST(a_refused_offer_takes_nobodys_place_and_an_accepted_one_does)
+{
+	struct trust_book book = {0};
+	struct introduction dev = introduce("dev", 1, 2, 5), forged = introduce("dev", 9, 3, 5);
+	struct introduction newer = introduce("dev", 1, 2, 6), moved = introduce("dev", 1, 4, 5);
+	struct introduction stranger = introduce("gpu", 1, 2, 5);
+	char print[FINGERPRINT_LEN];
+
+	CHECK(!trust_holds(&book, &dev));
+	trust_judge(&book, &dev);
+	CHECK_INT(trust_judge(&book, &forged), TRUST_KEY_CHANGED);
+	CHECK(trust_holds(&book, &dev) && trust_holds(&book, &newer));
+	CHECK(!trust_holds(&book, &forged) && !trust_holds(&book, &moved));
+	CHECK(!trust_holds(&book, &stranger));
+	trust_fingerprint(&forged.machine_key, print);
+	CHECK_INT(trust_accept(&book, "dev", "alice", print), 0);
+	CHECK(!trust_holds(&book, &dev) && trust_holds(&book, &forged));
+	trust_book_free(&book);
+}

@@ -164,20 +164,40 @@ TEST(down_and_up_amid_a_lie_goes_on_with_the_peer_as_it_was_known)
 	end(s);
 }
 
-TEST(who_is_trusted_by_the_user_takes_the_known_ones_place)
+/* What is offered under the name, as `warren trust NAME` shows it and is then told. */
+static void trust(struct scene *s, const char *name)
 {
-	struct scene *s = begin();
 	char request[ANSWER_LEN];
 
-	tell(s, DAY_LIE_KEY);
-	ask(s, "{\"cmd\":\"trust\",\"name\":\"dev\"}");
+	snprintf(request, sizeof(request), "{\"cmd\":\"trust\",\"name\":\"%s\"}", name);
+	ask(s, request);
 	const char *print = strstr(s->answer, "\"new\":\"SHA256:");
 	CHECK(print != NULL);
 	snprintf(request, sizeof(request),
-		 "{\"cmd\":\"trust\",\"name\":\"dev\",\"fingerprint\":\"%.50s\"}",
+		 "{\"cmd\":\"trust\",\"name\":\"%s\",\"fingerprint\":\"%.50s\"}", name,
 		 print + strlen("\"new\":\""));
 	ask(s, request);
 	CHECK(strstr(s->answer, "\"accepted\":true") != NULL);
+}
+
+TEST(who_is_trusted_by_the_user_takes_the_known_ones_place)
+{
+	struct scene *s = begin();
+
+	tell(s, DAY_LIE_KEY);
+	trust(s, "dev");
 	CHECK(!dev_is_as_known(s));
+	end(s);
+}
+
+TEST(whose_addresses_the_user_gives_away_goes_on_no_more)
+{
+	struct scene *s = begin();
+	struct node_machine_peer dev;
+
+	tell(s, DAY_LIE_ADDRESS);
+	CHECK(find_dev(s, &dev));
+	trust(s, liar_double_name);
+	CHECK(!find_dev(s, &dev));
 	end(s);
 }
