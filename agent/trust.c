@@ -67,6 +67,8 @@ static bool address_is_anothers(const struct trust_book *book, const struct intr
 
 static enum trust_verdict compare(const struct introduction *known, const struct introduction *in)
 {
+	if (public_key_is_zero(&known->machine_key)) /* only ever offered: as good as a stranger */
+		return TRUST_USED;
 	if (!public_key_equal(&known->machine_key, &in->machine_key))
 		return TRUST_KEY_CHANGED;
 	if (in->node_serial < known->node_serial || in->disco_serial < known->disco_serial)

@@ -23,9 +23,15 @@ struct memory {
 	struct introduction known;
 };
 
+/* Never zero, which is no key: nothing that it signed gets as far as the book. */
+static struct public_key pick_key(struct script *s)
+{
+	return (struct public_key){{1 + script_byte(s) % 4}};
+}
+
 static struct introduction introduce(struct script *s, unsigned who)
 {
-	struct introduction in = {.machine_key.b = {script_byte(s) % 4},
+	struct introduction in = {.machine_key = pick_key(s),
 				  .v4 = {{[10] = 0xff, 0xff, 10, 1, 0, script_byte(s) % 6}},
 				  .v6 = {{0xfd, [15] = script_byte(s) % 6}},
 				  .node_serial = script_byte(s) % 8,
@@ -58,7 +64,7 @@ static void judge(struct script *s, struct trust_book *book, struct memory *list
 static void user_accepts(struct script *s, struct trust_book *book, struct memory *list)
 {
 	unsigned who = script_pick(s, NAMES);
-	struct public_key meant = {{script_byte(s) % 4}};
+	struct public_key meant = pick_key(s);
 	char fingerprint[FINGERPRINT_LEN];
 	const struct trust_entry *e = trust_find(book, names[who], owners[who]);
 	struct introduction offer = {{0}};

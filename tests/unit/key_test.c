@@ -41,3 +41,14 @@ TEST(signs_and_refuses_a_changed_message)
 	CHECK(machine_verify(&pub, "hello", 5, sig));
 	CHECK(!machine_verify(&pub, "hellp", 5, sig));
 }
+
+/* Zero stands for no key at all. As a point it has order 4 (RFC 8032 section 5.1.7): where that
+ * were let pass, S = 0 beside the neutral point would sign a quarter of all messages. */
+TEST(nobody_signs_with_a_key_of_zeros)
+{
+	const struct public_key zero = {{0}};
+	const uint8_t sig[SIGNATURE_LEN] = {1};
+
+	for (uint8_t message = 0; message < 64; message++)
+		CHECK(!machine_verify(&zero, &message, 1, sig));
+}

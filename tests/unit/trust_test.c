@@ -168,3 +168,20 @@ TEST(a_refused_offer_takes_nobodys_place_and_an_accepted_one_does)
 	CHECK(!trust_holds(&book, &dev) && trust_holds(&book, &forged));
 	trust_book_free(&book);
 }
+
+TEST(a_name_that_was_only_offered_has_no_key_that_could_change)
+{
+	struct trust_book book = {0};
+	struct introduction dev = introduce("dev", 1, 2, 5), gpu = introduce("gpu", 9, 2, 1);
+	struct introduction moved = introduce("gpu", 9, 3, 1);
+
+	trust_judge(&book, &dev);
+	CHECK_INT(trust_judge(&book, &gpu), TRUST_ADDRESS_TAKEN);
+	CHECK_INT(trust_judge(&book, &gpu), TRUST_ADDRESS_TAKEN);
+	CHECK(trust_find(&book, "gpu", "alice")->why == TRUST_ADDRESS_TAKEN);
+	CHECK_INT(trust_judge(&book, &moved), TRUST_USED); /* its address is nobody's */
+	CHECK(!trust_find(&book, "gpu", "alice")->has_offer);
+	moved.machine_key.b[0] = 8;
+	CHECK_INT(trust_judge(&book, &moved), TRUST_KEY_CHANGED);
+	trust_book_free(&book);
+}
