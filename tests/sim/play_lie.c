@@ -58,7 +58,12 @@ void play_lie(struct play *p, const struct day_event *e)
 	if (lie.to == 0 || lie.about == 0 || !knows(p, e) || p->lies[e->whom].event ||
 	    !watch_lie_on_begin(&p->lied[e->whom], name, play_now_us(p)))
 		return;
-	if (liar_tell(p->town.coordinator, &lie, p->town.nodes[e->who].machine) == 0)
+	const struct node_machine *about = p->town.nodes[e->who].machine;
+	int err = liar_tell(p->town.coordinator, &lie, about);
+
+	if (!err) /* a liar repeats himself; that is told once */
+		err = liar_tell(p->town.coordinator, &lie, about);
+	if (!err)
 		p->lies[e->whom] = (struct play_lie){.event = e, .lie = lie};
 	else
 		watch_lie_on_end(&p->lied[e->whom], false, 0, play_now_us(p), &p->result->verdict);

@@ -26,6 +26,9 @@ void watch_lie_on_end(struct watch_lie *w, bool was_heard, uint64_t heals_us, ui
 	if (was_heard && w->told == 0)
 		verdict_fail(v, now_us, "identity", "%s heard a lie about %s and told nobody",
 			     w->node, w->about);
+	if (was_heard && heals_us != US_NEVER && w->told > 1)
+		verdict_fail(v, now_us, "identity", "%s tells %u times of one lie about %s",
+			     w->node, w->told, w->about);
 	w->until_us = heals_us == US_NEVER ? US_NEVER : now_us + heals_us;
 }
 

@@ -663,3 +663,18 @@ TEST(a_lie_that_arrived_and_was_not_told_is_noticed)
 	watch_lie_on_end(&w, true, 400 * MS, 26 * S, &heard);
 	CHECK_STR(heard.invariant, "identity");
 }
+
+TEST(a_lie_is_told_once_unless_somebody_was_restarted_amid_it)
+{
+	struct watch_lie w;
+	struct verdict calm = {0}, restless = {0};
+
+	watch_lie_init(&w, "n");
+	CHECK(watch_lie_on_begin(&w, "dev.alice", 20 * S));
+	watch_lie_on_told(&w, "dev.alice", "came as another", 21 * S, &restless);
+	watch_lie_on_told(&w, "dev.alice", "came as another", 23 * S, &restless);
+	watch_lie_on_end(&w, true, US_NEVER, 26 * S, &restless);
+	CHECK(!restless.failed);
+	watch_lie_on_end(&w, true, 400 * MS, 26 * S, &calm);
+	CHECK_STR(calm.text, "n tells 2 times of one lie about dev.alice");
+}
