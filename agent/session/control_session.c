@@ -20,7 +20,7 @@ static const uint64_t greet_within_us = 10 * (uint64_t)US_PER_S;
 static const uint64_t first_wait_us = 500 * US_PER_MS, longest_wait_us = 60 * (uint64_t)US_PER_S;
 static const uint64_t shortest_wait_us = 50 * US_PER_MS;
 /* A connection that did not last so long was no service: the back-off goes on. */
-static const uint64_t useful_us = 30 * (uint64_t)US_PER_S;
+static const uint64_t useful_us = 30 * (uint64_t)US_PER_S, proved_us = 5 * (uint64_t)US_PER_S;
 
 static void enter(struct control_session *s, enum control_session_state next, uint64_t deadline_us,
 		  uint64_t now_us)
@@ -150,13 +150,17 @@ static bool is_fight(const struct control_message *m)
 	return m->type == CONTROL_ERROR && m->error.code == CONTROL_REPLACED;
 }
 
-static uint64_t back_off_us(const struct control_session *s, uint32_t random)
+/* Who was online for a while, stood_us, is away for no longer than that: nodes that return at once
+ * are spread over as long as they were served. */
+static uint64_t back_off_us(const struct control_session *s, uint64_t stood_us, uint32_t random)
 {
 	unsigned shift = s->failures < 16 ? s->failures : 16;
 	uint64_t span_us = first_wait_us << shift;
 
 	if (span_us > longest_wait_us)
 		span_us = longest_wait_us;
+	if (stood_us >= proved_us && span_us > stood_us)
+		span_us = stood_us;
 	uint64_t wait_us = part_of(span_us, random);
 	return wait_us > shortest_wait_us ? wait_us : shortest_wait_us;
 }
@@ -180,7 +184,7 @@ static enum control_session_do on_goaway(struct control_session *s, uint64_t aft
 	/* Sent away as soon as it came, a node comes back ever slower, whatever it is told; but no
 	 * slower than one that finds nobody. */
 	if (!was_useful(s, now_us)) {
-		uint64_t own_us = back_off_us(s, random);
+		uint64_t own_us = back_off_us(s, 0, random);
 
 		wait_us = wait_us > own_us ? wait_us : own_us;
 		s->failures++;
@@ -217,6 +221,7 @@ void control_session_on_closed(struct control_session *s, const char *reason, ui
 			       uint64_t now_us)
 {
 	bool useful = was_useful(s, now_us);
+	uint64_t stood_us = s->online_since_us != 0 ? now_us - s->online_since_us : 0;
 
 	if (s->reason[0] == '\0')
 		snprintf(s->reason, sizeof(s->reason), "%s", reason);
@@ -224,7 +229,7 @@ void control_session_on_closed(struct control_session *s, const char *reason, ui
 		return;
 	if (useful)
 		s->failures = 0;
-	uint64_t at_us = now_us + back_off_us(s, random);
+	uint64_t at_us = now_us + back_off_us(s, stood_us, random);
 	if (s->come_back_us > now_us)
 		at_us = s->come_back_us;
 	else
@@ -243,8 +248,11 @@ enum control_session_do control_session_check(struct control_session *s, uint64_
 	case CONTROL_SESSION_DIALLING:
 	case CONTROL_SESSION_UPGRADING:
 	case CONTROL_SESSION_GREETING:
-		if (now_us - s->since_us < patience_us)
+		/* It may have begun by an address that is gone, or be as new as the change. */
+		if (now_us - s->since_us < patience_us) {
+			s->deadline_us = s->since_us + patience_us;
 			return CONTROL_DO_NOTHING;
+		}
 		s->come_back_us = now_us + shortest_wait_us;
 		return close_with(s, "the network changed");
 	case CONTROL_SESSION_ONLINE:

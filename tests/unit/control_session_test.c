@@ -104,6 +104,15 @@ TEST(only_useful_service_resets_the_back_off)
 	control_session_on_closed(&s, "closed", half, t0 + 29 * S);
 	CHECK(s.failures == 6 && s.deadline_us == t0 + 29 * S + 8 * S);
 
+	s = online(t0); /* for no longer than it stood */
+	s.failures = 5;
+	control_session_on_closed(&s, "closed", half, t0 + 6 * S);
+	CHECK(s.failures == 6 && s.deadline_us == t0 + 6 * S + 3 * S);
+	s = online(t0); /* too short to tell */
+	s.failures = 5;
+	control_session_on_closed(&s, "closed", half, t0 + 5 * S - 1);
+	CHECK(s.deadline_us == t0 + 5 * S - 1 + 8 * S);
+
 	s = online(t0);
 	s.failures = 5;
 	control_session_on_closed(&s, "closed", half, t0 + 30 * S);
@@ -201,6 +210,7 @@ TEST(a_changed_network_makes_it_prove_itself_or_dial_now)
 	CHECK(control_session_on_deadline(&s, 0, t0 + 4 * S) == CONTROL_DO_DIAL);
 
 	CHECK(control_session_check(&s, t0 + 4 * S + 999 * MS) == CONTROL_DO_NOTHING);
+	CHECK(s.deadline_us == t0 + 5 * S); /* for the step that it is at */
 	CHECK(control_session_check(&s, t0 + 5 * S) == CONTROL_DO_CLOSE);
 	control_session_on_closed(&s, "x", 0, t0 + 5 * S);
 	CHECK(s.deadline_us == t0 + 5 * S + 50 * MS);
