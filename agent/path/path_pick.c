@@ -13,7 +13,8 @@ enum { NONE = -1, SILENT_LOG = 4 };
 static const uint64_t counts_lag_us = 50 * US_PER_MS;
 static const uint64_t young_min_us = 300 * US_PER_MS;
 static const uint64_t better_hold_us = 3 * US_PER_S;
-static const uint64_t move_gap_us = 5 * US_PER_S;
+/* Ways of one kind differ little, and each move may reorder packets. */
+static const uint64_t move_gap_us = 5 * US_PER_S, same_kind_gap_us = 10 * US_PER_S;
 static const uint64_t flap_window_us = 60 * US_PER_S, flap_hold_us = 5 * US_PER_S;
 /* A direct way that was left for its quality is given that long to get better, and twice as long
  * each time that it is left again soon: who had one bad moment shall not pay for it a minute. */
@@ -236,7 +237,8 @@ static uint64_t move_allowed_us(const struct path_peer *p, int to, uint64_t now_
 	if (p->better_since_us == US_NEVER)
 		return now_us + better_hold_us;
 	uint64_t held_us = p->better_since_us + better_hold_us;
-	uint64_t spaced_us = p->moved_us + move_gap_us;
+	bool is_same_kind = is_direct(cur) == is_direct(next);
+	uint64_t spaced_us = p->moved_us + (is_same_kind ? same_kind_gap_us : move_gap_us);
 
 	return held_us > spaced_us ? held_us : spaced_us;
 }
