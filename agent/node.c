@@ -19,7 +19,7 @@ enum { SERIALS_RESERVED = 1 << 20 };
 static const uint64_t late_from_us = 50 * US_PER_MS;
 /* A nap this long leaves a relay's TCP waiting for as long again before it sends. */
 static const uint64_t asleep_from_us = 500 * US_PER_MS;
-static const uint64_t reserve_retry_us = 5 * US_PER_S;
+static const uint64_t save_retry_us = 5 * US_PER_S;
 
 /* ---- small services ---- */
 
@@ -37,19 +37,28 @@ void node_warn_state(struct node *node, int err)
 		log_warn("state", log_event("disk"), log_str("error", node->state.error));
 }
 
+static bool is_file(const struct node *node, const char *path, const char *name)
+{
+	char its_path[STATE_PATH_LEN];
+
+	state_path(&node->state, name, its_path);
+	return strcmp(path, its_path) == 0;
+}
+
+/* What has to be there at the next start is tried again, until the disk takes it: of a reservation,
+ * what is used beyond it would be used again, and be refused for a replay. */
 static void on_save_failed(void *arg, const char *path, int err)
 {
 	struct node *node = arg;
-
-	char reserve[STATE_PATH_LEN];
+	uint64_t again_us = clock_now_us() + save_retry_us;
 
 	state_explain_write(&node->state, path, err);
 	node_warn_state(node, err);
-	state_path(&node->state, "reserve.json", reserve);
-	if (strcmp(path, reserve) != 0)
-		return;
-	/* What is used beyond it would be used again after a crash, and be refused for a replay. */
-	node->reserve_save_us = clock_now_us() + reserve_retry_us;
+	node->trust.changed |= is_file(node, path, "trust.json");
+	if (is_file(node, path, "reserve.json"))
+		node->reserve_save_us = again_us;
+	else if (node->has_map && (node->trust.changed || is_file(node, path, "map.json")))
+		node->map_save_us = again_us;
 	node_arm(node);
 }
 
@@ -175,7 +184,8 @@ static void on_saves_due(struct node *node, uint64_t now_us)
 {
 	if (now_us >= node->map_save_us) {
 		node->map_save_us = US_NEVER;
-		node_save_map(node);
+		if (node->has_map)
+			node_save_map(node);
 	}
 	if (now_us >= node->warm_save_us) {
 		node->warm_save_us = US_NEVER;

@@ -93,7 +93,8 @@ static bool forgets(const struct play *p, unsigned node, uint64_t until_us)
 		bool ends = e->word == DAY_CRASH || e->word == DAY_POWER || e->word == DAY_TORN ||
 			    e->word == DAY_RESTART || e->word == DAY_FULL;
 
-		if (ends && e->who == node && e->at_us >= play_now_us(p) && e->at_us <= until_us)
+		if (ends && e->who == node && e->at_us + e->for_us >= play_now_us(p) &&
+		    e->at_us <= until_us)
 			return true;
 	}
 	return false;
