@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs every unit test and corpus replay given, prints the output of those that fail, and ends with
 # one line: N passed, N failed, N skipped.  Usage: tests/check.sh BUILD-DIR PROGRAM...
-# $UNDER is a command that each is run by; it may take ten times as long.
+# Each has ten minutes, which is a hang and no busy machine; $UNDER is a command that each is run by,
+# and may take ten times as long.
 set -u
 dir=$1
 shift
@@ -10,7 +11,7 @@ log=$dir/check.log
 : >"$log"
 for t in "$@"; do
 	# shellcheck disable=SC2086  # a command and its options
-	out=$(cd "$(dirname "$0")/.." && timeout ${UNDER:+1}110 ${UNDER-} "$t" 2>&1)
+	out=$(cd "$(dirname "$0")/.." && timeout ${UNDER:+6}600 ${UNDER-} "$t" 2>&1)
 	rc=$?
 	printf '== %s (exit %s)\n%s\n' "$t" "$rc" "$out" >>"$log"
 	n=$(printf '%s\n' "$out" | sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' | tail -n 1)
