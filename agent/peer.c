@@ -13,19 +13,18 @@
 
 static struct path_traffic read_traffic(const struct peer *peer)
 {
-	struct engine_peer_stats stats;
 	struct path_traffic traffic = {0};
 
-	engine_peer_stats(peer->engine, &stats);
 	for (int kind = WAY_NONE; kind <= WAY_RELAY; kind++) {
-		const struct engine_way_stats *from = &stats.way[kind];
+		struct engine_way_stats from =
+			engine_peer_way_stats(peer->engine, (enum way_kind)kind);
 
 		traffic.kind[kind] = (struct path_traffic_kind){
-			.data_sent = (uint32_t)from->data_sent,
-			.data_heard = (uint32_t)from->data_received,
-			.last_data_sent_us = from->last_data_sent_us,
-			.last_data_heard_us = from->last_data_received_us,
-			.last_heard_us = from->last_received_us,
+			.data_sent = (uint32_t)from.data_sent,
+			.data_heard = (uint32_t)from.data_received,
+			.last_data_sent_us = from.last_data_sent_us,
+			.last_data_heard_us = from.last_data_received_us,
+			.last_heard_us = from.last_received_us,
 		};
 	}
 	return traffic;

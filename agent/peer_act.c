@@ -67,11 +67,10 @@ enum disco_way peer_disco_way(const struct way *way)
 static void tell_counts(struct peer *peer, enum disco_way way, enum way_kind kind,
 			struct disco_report *report)
 {
-	struct engine_peer_stats stats;
+	struct engine_way_stats stats = engine_peer_way_stats(peer->engine, kind);
 
-	engine_peer_stats(peer->engine, &stats);
-	report->data_sent[way] = (uint32_t)stats.way[kind].data_sent;
-	report->data_heard[way] = (uint32_t)stats.way[kind].data_received;
+	report->data_sent[way] = (uint32_t)stats.data_sent;
+	report->data_heard[way] = (uint32_t)stats.data_received;
 }
 
 static struct disco_report report_to_wire(struct peer *peer, const struct path_action *a)

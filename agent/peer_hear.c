@@ -78,11 +78,8 @@ static bool hurry_handshake(struct peer *peer, uint64_t rtt_us, uint64_t now_us)
 
 static bool was_heard_since(const struct peer *peer, uint64_t since_us)
 {
-	struct engine_peer_stats stats;
-
-	engine_peer_stats(peer->engine, &stats);
-	return stats.way[WAY_DIRECT].last_received_us >= since_us ||
-	       stats.way[WAY_RELAY].last_received_us >= since_us;
+	return engine_peer_way_stats(peer->engine, WAY_DIRECT).last_received_us >= since_us ||
+	       engine_peer_way_stats(peer->engine, WAY_RELAY).last_received_us >= since_us;
 }
 
 /* We began this keypair, and nothing came under it yet. The peer may have missed the packet by
@@ -111,10 +108,8 @@ static void on_report(struct peer *peer, const struct disco_report *report, uint
 
 static uint32_t data_sent(const struct peer *peer)
 {
-	struct engine_peer_stats stats;
-
-	engine_peer_stats(peer->engine, &stats);
-	return (uint32_t)(stats.way[WAY_DIRECT].data_sent + stats.way[WAY_RELAY].data_sent);
+	return (uint32_t)(engine_peer_way_stats(peer->engine, WAY_DIRECT).data_sent +
+			  engine_peer_way_stats(peer->engine, WAY_RELAY).data_sent);
 }
 
 /* What the peer reports of our data, by this way; pong is NULL where it asks itself. */

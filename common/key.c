@@ -43,7 +43,7 @@ bool machine_verify(const struct public_key *pub, const void *msg, size_t len,
 
 bool public_key_equal(const struct public_key *a, const struct public_key *b)
 {
-	return sodium_memcmp(a->b, b->b, KEY_LEN) == 0;
+	return memcmp(a->b, b->b, KEY_LEN) == 0;
 }
 
 bool public_key_is_zero(const struct public_key *key)

@@ -44,7 +44,6 @@ void machine_sign(const struct machine_secret *secret, const void *msg, size_t l
 bool machine_verify(const struct public_key *pub, const void *msg, size_t len,
 		    const uint8_t sig[static SIGNATURE_LEN]);
 
-/* Constant time. */
 bool public_key_equal(const struct public_key *a, const struct public_key *b);
 bool public_key_is_zero(const struct public_key *key);
 

@@ -319,7 +319,7 @@ struct path_view {
 	uint64_t rtt_us, jitter_us; /* 0: not measured */
 	double loss;		    /* 0..1 of our probes and packets */
 	bool in_use;
-	char why[PATH_WHY_LEN];
+	const char *why; /* good until the path_peer is told of the next event */
 };
 /* Every way tried, the one in use first. Returns how many, at most max. */
 size_t path_peer_list(const struct path_peer *p, struct path_view *out, size_t max);

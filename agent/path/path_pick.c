@@ -81,12 +81,18 @@ static uint64_t price_us(const struct path_peer *p, int slot)
 
 static int best_up(const struct path_peer *p, int except)
 {
+	uint64_t best_us = US_NEVER;
 	int best = NONE;
 
-	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i))
-		if (i != except && is_up(&p->path[i]) &&
-		    (best == NONE || price_us(p, i) < price_us(p, best)))
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
+		if (i == except || !is_up(&p->path[i]))
+			continue;
+		uint64_t its_us = price_us(p, i);
+		if (its_us < best_us) {
+			best_us = its_us;
 			best = i;
+		}
+	}
 	return best;
 }
 
@@ -162,13 +168,13 @@ static void enter_choice(struct path_peer *p, int slot, int copy, uint64_t now_u
 	struct way first = way_of(p, slot), second = way_of(p, copy);
 	bool is_move = !way_equal(&first, &c->first);
 	bool was_failing = p->in_use != NONE && !is_up(&p->path[p->in_use]);
-	bool adds_copy = second.kind != WAY_NONE && !way_equal(&second, &c->copy);
+	bool changes_copy = !way_equal(&second, &c->copy);
+
+	if (!is_move && !changes_copy)
+		return;
 	struct path_reason r = {.code = path_why_code(p, slot, p->in_use, now_us),
 				.old = p->in_use,
 				.beside = best_other(p, slot)};
-
-	if (!is_move && way_equal(&second, &c->copy))
-		return;
 	bool recovers = p->says_suspect && !was_failing && !is_move;
 
 	if (recovers)
@@ -202,7 +208,7 @@ static void enter_choice(struct path_peer *p, int slot, int copy, uint64_t now_u
 	p->in_use = slot;
 	p->alone_us = second.kind == WAY_NONE ? now_us + counts_lag_us : US_NEVER;
 	path_send_append(out, PATH_SET_CHOICE, &first);
-	if (was_failing && (is_move || adds_copy))
+	if (was_failing && (is_move || second.kind != WAY_NONE))
 		path_send_append(out, PATH_RESEND, &first);
 }
 

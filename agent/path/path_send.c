@@ -250,24 +250,29 @@ void path_send_ask_endpoints(struct path_peer *p, uint64_t now_us, struct path_a
 	path_send_append(out, PATH_ASK_ENDPOINTS, NULL);
 }
 
-/* The best of its kind beside the one in use. */
-static bool is_standby(const struct path_peer *p, int slot)
+/* The best of each kind beside the one in use; -1: none. */
+struct standby {
+	int slot[WAY_RELAY + 1];
+};
+
+static struct standby find_standby(const struct path_peer *p)
 {
-	const struct path *path = &p->path[slot];
-	bool is_direct = path->way.kind == WAY_DIRECT;
-	uint64_t price = score_price_us(&path->score, is_direct);
+	struct standby best = {.slot = {-1, -1, -1}};
+	uint64_t best_us[WAY_RELAY + 1];
 
 	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
-		const struct path *other = &p->path[i];
+		const struct path *path = &p->path[i];
+		enum way_kind kind = path->way.kind;
 
-		if (i == slot || i == p->in_use || other->way.kind != path->way.kind ||
-		    other->live.state != PATH_UP)
+		if (i == p->in_use || path->live.state != PATH_UP)
 			continue;
-		uint64_t theirs = score_price_us(&other->score, is_direct);
-		if (theirs < price || (theirs == price && i < slot))
-			return false;
+		uint64_t its_us = score_price_us(&path->score, kind == WAY_DIRECT);
+		if (best.slot[kind] < 0 || its_us < best_us[kind]) {
+			best.slot[kind] = i;
+			best_us[kind] = its_us;
+		}
 	}
-	return true;
+	return best;
 }
 
 /* The second way that everything is sent by is in use as well: its proofs are what tells a move
@@ -278,18 +283,20 @@ static bool is_used(const struct path_peer *p, int slot)
 	       (p->choice.copy.kind != WAY_NONE && way_equal(&p->path[slot].way, &p->choice.copy));
 }
 
-static uint64_t up_interval_us(const struct path_peer *p, int slot, uint64_t now_us)
+static uint64_t up_interval_us(const struct path_peer *p, int slot, const struct standby *standby,
+			       uint64_t now_us)
 {
 	if (path_send_is_active(p, now_us)) {
 		if (is_used(p, slot))
 			return in_use_us;
-		return is_standby(p, slot) ? standby_us : spare_us;
+		return standby->slot[p->path[slot].way.kind] == slot ? standby_us : spare_us;
 	}
 	bool holds_mapping = slot == p->in_use && p->path[slot].way.kind == WAY_DIRECT;
 	return holds_mapping && !p->has_left ? keepalive_us : US_NEVER;
 }
 
-static uint64_t interval_us(const struct path_peer *p, int slot, uint64_t now_us)
+static uint64_t interval_us(const struct path_peer *p, int slot, const struct standby *standby,
+			    uint64_t now_us)
 {
 	const struct path *path = &p->path[slot];
 
@@ -299,7 +306,7 @@ static uint64_t interval_us(const struct path_peer *p, int slot, uint64_t now_us
 	case PATH_PROBING:
 		return is_looked_for(p, now_us) ? burst_interval_us(path->tries) : US_NEVER;
 	case PATH_UP:
-		return up_interval_us(p, slot, now_us);
+		return up_interval_us(p, slot, standby, now_us);
 	case PATH_SUSPECT:
 		return suspect_us;
 	case PATH_DOWN:
@@ -312,10 +319,11 @@ static uint64_t interval_us(const struct path_peer *p, int slot, uint64_t now_us
 	return US_NEVER;
 }
 
-static uint64_t next_ping_us(const struct path_peer *p, int slot, uint64_t now_us)
+static uint64_t next_ping_us(const struct path_peer *p, int slot, const struct standby *standby,
+			     uint64_t now_us)
 {
 	const struct path *path = &p->path[slot];
-	uint64_t wait_us = interval_us(p, slot, now_us);
+	uint64_t wait_us = interval_us(p, slot, standby, now_us);
 
 	if (wait_us == US_NEVER)
 		return US_NEVER;
@@ -400,9 +408,11 @@ static void questions_due(struct path_peer *p, uint64_t now_us, struct path_acti
 
 void path_send_due(struct path_peer *p, uint64_t now_us, struct path_actions *out)
 {
+	struct standby standby = find_standby(p);
+
 	questions_due(p, now_us, out);
 	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i))
-		if (now_us >= next_ping_us(p, i, now_us))
+		if (now_us >= next_ping_us(p, i, &standby, now_us))
 			path_send_ping(p, i, now_us, out);
 	call_due(p, now_us, out);
 }
@@ -411,11 +421,12 @@ uint64_t path_send_deadline_us(const struct path_peer *p, uint64_t now_us)
 {
 	uint64_t deadline = US_NEVER;
 	bool is_quiet = now_us < p->quiet_until_us;
+	struct standby standby = find_standby(p);
 
 	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
 		const struct path *path = &p->path[i];
 		uint64_t ask_us = is_quiet ? p->quiet_until_us : liveness_ask_us(&path->live);
-		uint64_t ping_us = next_ping_us(p, i, now_us);
+		uint64_t ping_us = next_ping_us(p, i, &standby, now_us);
 
 		if (can_send_by(p, path) && ask_us < deadline)
 			deadline = ask_us;

@@ -1,8 +1,7 @@
 /* What others ask of a path_peer: it changes nothing. Declared in path_peer.h. */
-#include <stdio.h>
-
 #include "agent/path/path_peer.h"
 #include "agent/path/path_send.h"
+#include "agent/path/path_slot.h"
 
 const struct path_choice *path_peer_choice(const struct path_peer *p)
 {
@@ -62,7 +61,7 @@ struct path_proof path_peer_proof(const struct path_peer *p)
 {
 	struct path_proof proof = {0};
 
-	for (int i = 0; i < PATH_SLOTS; i++) {
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS; i = path_slot_after(p, i)) {
 		const struct liveness *l = &p->path[i].live;
 		uint64_t proved_us = l->proved_us > l->progress_us ? l->proved_us : l->progress_us;
 
@@ -74,35 +73,30 @@ struct path_proof path_peer_proof(const struct path_peer *p)
 	return proof;
 }
 
-static void view_why(const struct path *path, struct path_view *v)
+static const char *why_of(const struct path *path)
 {
-	const char *text = "answers";
+	bool is_connected = path->way.kind != WAY_RELAY || path->relay.up;
 
 	switch (path->live.state) {
 	case PATH_PROBING:
-		text = path->way.kind == WAY_RELAY && !path->relay.up ? "not connected"
-								      : "has not answered yet";
-		break;
+		return is_connected ? "has not answered yet" : "not connected";
 	case PATH_UP:
-		break;
+		return "answers";
 	case PATH_SUSPECT:
-		text = "gives no answer just now";
-		break;
+		return "gives no answer just now";
 	case PATH_DOWN:
-		text = path->way.kind == WAY_RELAY && !path->relay.up ? "not connected"
-								      : "stopped answering";
-		break;
+		return is_connected ? "stopped answering" : "not connected";
 	case PATH_STATES:
 		break;
 	}
-	snprintf(v->why, sizeof(v->why), "%s", text);
+	return "";
 }
 
-static void view_slot(const struct path_peer *p, int slot, struct path_view *v)
+static struct path_view view_slot(const struct path_peer *p, int slot)
 {
 	const struct path *path = &p->path[slot];
 
-	*v = (struct path_view){
+	return (struct path_view){
 		.way = path->way,
 		.state = path->live.state,
 		.since_us = path->live.since_us,
@@ -110,11 +104,8 @@ static void view_slot(const struct path_peer *p, int slot, struct path_view *v)
 		.jitter_us = path->score.jitter_us,
 		.loss = score_loss(&path->score),
 		.in_use = slot == p->in_use,
+		.why = slot == p->in_use ? p->choice.why : why_of(path),
 	};
-	if (v->in_use)
-		snprintf(v->why, sizeof(v->why), "%s", p->choice.why);
-	else
-		view_why(path, v);
 }
 
 size_t path_peer_list(const struct path_peer *p, struct path_view *out, size_t max)
@@ -122,9 +113,9 @@ size_t path_peer_list(const struct path_peer *p, struct path_view *out, size_t m
 	size_t n = 0;
 
 	if (p->in_use >= 0 && max > 0)
-		view_slot(p, p->in_use, &out[n++]);
-	for (int i = 0; i < PATH_SLOTS && n < max; i++)
-		if (i != p->in_use && p->path[i].way.kind != WAY_NONE)
-			view_slot(p, i, &out[n++]);
+		out[n++] = view_slot(p, p->in_use);
+	for (int i = path_slot_after(p, -1); i < PATH_SLOTS && n < max; i = path_slot_after(p, i))
+		if (i != p->in_use)
+			out[n++] = view_slot(p, i);
 	return n;
 }

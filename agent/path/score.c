@@ -148,16 +148,16 @@ static double packet_loss(const struct score *s)
 
 double score_loss(const struct score *s)
 {
-	/* What is lost in a row is lost by one cause: a short cut, which liveness is there for. */
-	int lost = __builtin_popcountll(s->fate & ~(s->fate >> 1));
-
 	/* Hundreds of packets tell more than some probes. */
 	if (s->packets >= PACKETS_TO_JUDGE)
 		return packet_loss(s);
-	/* One such moment happens to the best. */
-	if (s->fates >= FATES_TO_JUDGE && lost > 1)
-		return (lost - 1) / (double)s->fates;
-	return 0;
+	if (s->fates < FATES_TO_JUDGE || s->fate == 0)
+		return 0;
+	/* What is lost in a row is lost by one cause: a short cut, which liveness is there for.
+	 * One such moment happens to the best. */
+	int causes = __builtin_popcountll(s->fate & ~(s->fate >> 1));
+
+	return (causes - 1) / (double)s->fates;
 }
 
 uint64_t score_rtt_bound_us(const struct score *s)

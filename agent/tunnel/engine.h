@@ -241,23 +241,26 @@ const char *engine_flow_name(enum engine_flow flow);
 
 enum { ENGINE_WAYS = WAY_RELAY + 1 }; /* arrays indexed by enum way_kind */
 
-/* Times are clock_now_us, 0: never. way[WAY_NONE] is data that found no way or no keypair:
+/* Times are clock_now_us, 0: never. WAY_NONE is data that found no way or no keypair:
  * data_sent what was given up, last_data_sent_us when some last had to wait; the rest is 0. */
+struct engine_way_stats {
+	/* Data packets, keep-alives not counted. */
+	uint64_t data_sent, data_received;
+	/* Any authenticated packet, keep-alives included. */
+	uint64_t last_sent_us, last_received_us;
+	/* Data only. */
+	uint64_t last_data_sent_us, last_data_received_us;
+};
+
 struct engine_peer_stats {
 	uint64_t rx_bytes, tx_bytes; /* WireGuard packets, as `wg show` counts them */
-	struct engine_way_stats {
-		/* Data packets, keep-alives not counted. */
-		uint64_t data_sent, data_received;
-		/* Any authenticated packet, keep-alives included. */
-		uint64_t last_sent_us, last_received_us;
-		/* Data only. */
-		uint64_t last_data_sent_us, last_data_received_us;
-	} way[ENGINE_WAYS];
+	struct engine_way_stats way[ENGINE_WAYS];
 	uint64_t last_handshake_unix_us; /* wall time, 0: never */
 	struct endpoint last_from;	 /* where authenticated packets last came from by UDP */
 	uint64_t drops[DROP_REASONS];	 /* those that a peer could be named for */
 };
 
+struct engine_way_stats engine_peer_way_stats(const struct engine_peer *peer, enum way_kind kind);
 void engine_peer_stats(const struct engine_peer *peer, struct engine_peer_stats *out);
 /* Of the whole interface, for /metrics: drops of all lanes, peers' included. */
 void engine_drops(const struct engine *engine, uint64_t out[static DROP_REASONS]);

@@ -294,6 +294,20 @@ void engine_peer_confirm(struct engine_peer *peer, const struct way *heard)
 
 /* ---- numbers ---- */
 
+struct engine_way_stats engine_peer_way_stats(const struct engine_peer *peer, enum way_kind kind)
+{
+	const struct lane_way_counters *c = &peer->lane.way[kind];
+
+	return (struct engine_way_stats){
+		.data_sent = counter_read(&c->data_sent),
+		.data_received = counter_read(&c->data_received),
+		.last_sent_us = counter_read(&c->last_sent_us),
+		.last_received_us = counter_read(&c->last_received_us),
+		.last_data_sent_us = counter_read(&c->last_data_sent_us),
+		.last_data_received_us = counter_read(&c->last_data_received_us),
+	};
+}
+
 void engine_peer_stats(const struct engine_peer *peer, struct engine_peer_stats *out)
 {
 	const struct lane_peer *lane = &peer->lane;
@@ -301,18 +315,8 @@ void engine_peer_stats(const struct engine_peer *peer, struct engine_peer_stats 
 	memset(out, 0, sizeof(*out));
 	out->rx_bytes = counter_read(&lane->rx_bytes) + peer->handshake_rx_bytes;
 	out->tx_bytes = counter_read(&lane->tx_bytes) + peer->handshake_tx_bytes;
-	for (size_t i = 0; i < ENGINE_WAYS; i++) {
-		const struct lane_way_counters *c = &lane->way[i];
-
-		out->way[i] = (struct engine_way_stats){
-			.data_sent = counter_read(&c->data_sent),
-			.data_received = counter_read(&c->data_received),
-			.last_sent_us = counter_read(&c->last_sent_us),
-			.last_received_us = counter_read(&c->last_received_us),
-			.last_data_sent_us = counter_read(&c->last_data_sent_us),
-			.last_data_received_us = counter_read(&c->last_data_received_us),
-		};
-	}
+	for (int kind = WAY_NONE; kind <= WAY_RELAY; kind++)
+		out->way[kind] = engine_peer_way_stats(peer, (enum way_kind)kind);
 	out->last_handshake_unix_us = wg_peer_last_handshake_unix_us(peer->wg);
 	out->last_from = peer->last_from;
 	for (size_t i = 0; i < DROP_REASONS; i++)
