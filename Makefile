@@ -3,7 +3,7 @@
 #   make lab [STRICT=1]  real NATs, as root      make fuzz T=60 · bench · interop · demo · lint · format · install
 #   make soak T=3600     time as a test, as root
 #   make sim SEEDS=1000  random days of a whole mesh, without waiting; SEED=7 for one, told;
-#                        LTO=1 for long runs: built once more, and an eighth quicker
+#                        LTO=1 for long runs: built once more, and a sixth quicker
 #   make static          programs that need no file beside them     make valgrind
 # A folder with sources is a room; each room becomes one archive. DEPS_<room> says what a room may
 # link, and so, with the includes, keeps the walls of docs/ARCHITECTURE.md standing.
@@ -28,10 +28,10 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstric
 	-Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Wwrite-strings -Wcast-qual \
 	-Wpointer-arith -Wswitch-enum -Wno-missing-field-initializers -Werror
 HARDEN := -O2 -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
-LTOFLAGS := $(if $(LTO),-flto=auto -fno-semantic-interposition)
+LTOFLAGS := $(if $(LTO),-O3 -flto=auto -fno-semantic-interposition)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS := -std=c17 -D_GNU_SOURCE -g $(HARDEN) $(WARN) $(LTOFLAGS) $(SANFLAGS) -I. $(EXTRA_CFLAGS)
-LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(LTO),-O2 $(LTOFLAGS)) $(SANFLAGS) -pthread \
+LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LTOFLAGS) $(SANFLAGS) -pthread \
 	$(EXTRA_LDFLAGS)
 PKG_CFLAGS := $(shell pkg-config --cflags libnl-3.0 libnl-route-3.0 2>/dev/null | sed 's/-I/-isystem /g')
 

@@ -29,7 +29,10 @@ struct world {
 	uint64_t seed, now_us, order, fired;
 	struct world_place here;
 	bool is_stopped;
-	struct queued *heap; /* four children each: slots i*4+1 … i*4+4 */
+	/* Four children each: slots i*4+1 … i*4+4. Hollow: what stood at the root is being fired,
+	 * and only its key stays, so that the next to come takes its place at once. */
+	struct queued *heap;
+	bool is_hollow;
 	size_t n_heap, cap_heap;
 	struct queued *parked; /* event NULL: cancelled meanwhile */
 	size_t n_parked, cap_parked;
@@ -232,17 +235,38 @@ static void enqueue(struct world *w, struct world_event *e)
 {
 	struct queued q = {.at_us = e->at_us, .order = w->order++, .event = e};
 
+	if (w->is_hollow) {
+		w->is_hollow = false;
+		sift_down(w, 0, q);
+		return;
+	}
 	w->heap = grown(w->heap, w->n_heap, &w->cap_heap);
 	sift_up(w, w->n_heap++, q);
 }
 
-static void dequeue(struct world *w, size_t i)
+static void fill(struct world *w, size_t i)
 {
 	struct queued last = w->heap[--w->n_heap];
 
-	w->heap[i].event->slot = 0;
 	if (i < w->n_heap)
 		replace(w, i, last);
+}
+
+static void dequeue(struct world *w, struct world_event *e)
+{
+	size_t i = e->slot - 1;
+
+	e->slot = 0;
+	fill(w, i);
+}
+
+static struct world_event *take_first(struct world *w)
+{
+	struct world_event *e = w->heap[0].event;
+
+	e->slot = 0;
+	w->is_hollow = true;
+	return e;
 }
 
 static void park(struct world *w, struct world_event *e)
@@ -301,7 +325,7 @@ void world_event_cancel(struct world_event *e)
 		w->parked[(e->slot & ~PARKED) - 1].event = NULL;
 		e->slot = 0;
 	} else {
-		dequeue(w, e->slot - 1);
+		dequeue(w, e);
 	}
 }
 
@@ -350,7 +374,7 @@ size_t world_events_of(const struct host *host)
 	uint32_t incarnation = host_incarnation(host);
 	size_t n = 0;
 
-	for (size_t i = 0; i < w->n_heap; i++) {
+	for (size_t i = w->is_hollow; i < w->n_heap; i++) {
 		struct world_place place = w->heap[i].event->place;
 		n += place.host == host && place.incarnation == incarnation;
 	}
@@ -379,20 +403,26 @@ static bool has_to_wait(struct world *w, struct world_event *e)
 	return true;
 }
 
-bool world_step(struct world *w, uint64_t until_us)
+static void fire(struct world *w, struct world_event *e)
 {
-	if (w->n_heap == 0 || w->heap[0].at_us > until_us)
-		return false;
-
-	struct world_event *e = w->heap[0].event;
-	w->now_us = w->heap[0].at_us;
-	dequeue(w, 0);
 	if (e->place.host && (world_place_is_ghost(e->place) || has_to_wait(w, e)))
-		return true;
+		return;
 	w->here = e->place;
 	w->fired++;
 	e->fire(e->arg);
 	w->here = (struct world_place){0};
+}
+
+bool world_step(struct world *w, uint64_t until_us)
+{
+	assert(!w->is_hollow); /* events fire one by one, never within another */
+	if (w->n_heap == 0 || w->heap[0].at_us > until_us)
+		return false;
+	w->now_us = w->heap[0].at_us;
+	fire(w, take_first(w));
+	if (w->is_hollow)
+		fill(w, 0);
+	w->is_hollow = false;
 	return true;
 }
 
