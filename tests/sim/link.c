@@ -7,6 +7,8 @@ enum { MTU_BYTES = 1500, QUEUE_BYTES = 64 * 1024 };
 /* The jitter wanders from one point to the next in this time, or in twice its size if that is
  * longer: then the delay never falls faster than time passes, and packets keep their order. */
 static const uint64_t wander_us = 20 * 1000;
+/* Of its mean: what lasts longer is a cut, and a day has those of its own. */
+enum { BURST_TIMES_MAX = 4 };
 
 void link_init(struct link *l, const struct link_quality *both, const struct random *dice)
 {
@@ -46,6 +48,15 @@ bool link_needs_order(const struct link *l, enum link_side side)
 	return l->ways[side].quality.rate_bytes_per_s != 0;
 }
 
+static uint64_t burst_us(struct link_way *way)
+{
+	uint64_t mean_us = way->quality.burst_len_us;
+	uint64_t most_us = BURST_TIMES_MAX * mean_us;
+	uint64_t drawn_us = random_exponential(&way->dice, mean_us);
+
+	return drawn_us < most_us ? drawn_us : most_us;
+}
+
 /* The chain's state at now_us; a time before the last one asked is answered with the later state.
  */
 static bool is_in_burst(struct link_way *way, uint64_t now_us)
@@ -58,8 +69,10 @@ static bool is_in_burst(struct link_way *way, uint64_t now_us)
 		way->burst_until_us = now_us + random_exponential(&way->dice, q->burst_every_us);
 	while (now_us >= way->burst_until_us) {
 		way->in_burst = !way->in_burst;
-		uint64_t mean_us = way->in_burst ? q->burst_len_us : q->burst_every_us;
-		way->burst_until_us += 1 + random_exponential(&way->dice, mean_us);
+		way->burst_until_us += 1;
+		way->burst_until_us += way->in_burst
+					       ? burst_us(way)
+					       : random_exponential(&way->dice, q->burst_every_us);
 	}
 	return way->in_burst;
 }

@@ -85,17 +85,20 @@ TEST(bursts_take_the_time_they_should_and_lose_what_they_should)
 {
 	struct link l = link_of((struct link_quality){
 		.burst_loss = 0.9, .burst_every_us = 2000000, .burst_len_us = 200000});
-	unsigned lost = 0, runs = 0, n = 1000000;
+	unsigned lost = 0, runs = 0, n = 1000000, run_ms = 0, longest_ms = 0;
 	bool was_in_burst = false;
 
 	for (unsigned i = 0; i < n; i++) {
 		lost += verdict(&l, LINK_UP, 100, i * 1000ull) == LINK_LOST_IN_BURST;
 		runs += l.ways[LINK_UP].in_burst && !was_in_burst;
 		was_in_burst = l.ways[LINK_UP].in_burst;
+		run_ms = was_in_burst ? run_ms + 1 : 0;
+		longest_ms = run_ms > longest_ms ? run_ms : longest_ms;
 	}
 	/* 1,000 s: a burst every 2.2 s, a tenth less of a eleventh of all is lost. */
 	CHECK(runs > 410 && runs < 500);
 	CHECK(lost > 70000 && lost < 95000);
+	CHECK(longest_ms > 780 && longest_ms <= 801); /* four times the mean */
 }
 
 TEST(reorders_and_duplicates)
