@@ -220,6 +220,11 @@ static void record_return(struct node *node)
 	node_record(node, &event);
 }
 
+static void on_broken(void *arg)
+{
+	node_reach_doubt(arg);
+}
+
 static void on_state(void *arg, bool connected, const char *error)
 {
 	struct node *node = arg;
@@ -282,6 +287,7 @@ static void on_refused(void *arg, const struct control_error *error)
 
 const struct coordinator_link_ops node_coordinator_ops = {
 	.make_hello = make_hello,
+	.on_broken = on_broken,
 	.on_state = on_state,
 	.on_message = on_message,
 	.on_refused = on_refused,

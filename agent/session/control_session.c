@@ -238,6 +238,13 @@ void control_session_on_closed(struct control_session *s, const char *reason, ui
 	enter(s, CONTROL_SESSION_WAITING, at_us, now_us);
 }
 
+enum control_session_do control_session_doubt(struct control_session *s, uint64_t now_us)
+{
+	if (s->state != CONTROL_SESSION_ONLINE || s->asked_us != 0)
+		return CONTROL_DO_NOTHING;
+	return ask(s, answer_within_us, now_us);
+}
+
 enum control_session_do control_session_check(struct control_session *s, uint64_t now_us)
 {
 	s->failures = 0; /* on the network before; they say nothing of this one */

@@ -66,6 +66,9 @@ enum control_session_do control_session_on_message(struct control_session *s,
 /* The connection ended, or could not be made. Keeps what was said before the end as the reason. */
 void control_session_on_closed(struct control_session *s, const char *reason, uint32_t random,
 			       uint64_t now_us);
+/* Another connection of this node's broke, and a NAT before it may have forgotten all: one that
+ * stands is asked now. */
+enum control_session_do control_session_doubt(struct control_session *s, uint64_t now_us);
 /* The network changed: a standing connection is to prove itself within 3 s; one that was still
  * being made for a second is made anew; a wait ends. */
 enum control_session_do control_session_check(struct control_session *s, uint64_t now_us);

@@ -81,13 +81,18 @@ static void drop_connection(struct coordinator_link *link)
 /* Says why, once, and waits for the next turn. link may be gone afterwards. */
 static void end(struct coordinator_link *link, const char *reason)
 {
+	bool stood = link->ws != NULL;
+
 	control_session_on_closed(&link->session, reason, randombytes_random(), clock_now_us());
 	drop_connection(link); /* the reason may have been its */
 	arm(link);
-	if (link->session.state == CONTROL_SESSION_REFUSED)
+	if (link->session.state == CONTROL_SESSION_REFUSED) {
 		link->ops->on_refused(link->arg, &link->refusal);
-	else
-		(void)tell_state(link, false);
+		return;
+	}
+	if (stood)
+		link->ops->on_broken(link->arg);
+	(void)tell_state(link, false);
 }
 
 /* ---- sending ---- */
@@ -342,6 +347,14 @@ void coordinator_link_ack(struct coordinator_link *link, uint64_t map_number)
 	if (control_session_may_send(&link->session))
 		send_message(link,
 			     &(struct control_message){.type = CONTROL_ACK, .ack = map_number});
+}
+
+void coordinator_link_doubt(struct coordinator_link *link)
+{
+	enum control_session_do what = control_session_doubt(&link->session, clock_now_us());
+
+	do_what(link, what);
+	arm(link);
 }
 
 /* A connection from an address this machine no longer has would only time out. */

@@ -20,6 +20,9 @@ struct coordinator_link;
 struct coordinator_link_ops {
 	/* Fill in everything but the proof: asked anew at each connection. Zeroed beforehand. */
 	void (*make_hello)(void *arg, struct control_hello *out);
+	/* A connection that stood broke, welcomed or not; the link may not be freed here: on_state
+	 * follows. */
+	void (*on_broken)(void *arg);
 	/* The welcome came (connected), or the session ended (error: one line for people). */
 	void (*on_state)(void *arg, bool connected, const char *error);
 	/* welcome, relays, map, in the order they came; borrowed during the call. A map is to be
@@ -53,6 +56,8 @@ void coordinator_link_free(struct coordinator_link *link);
 void coordinator_link_send_where(struct coordinator_link *link, const struct control_where *where);
 void coordinator_link_send_keys(struct coordinator_link *link, const struct control_keys *keys);
 void coordinator_link_ack(struct coordinator_link *link, uint64_t map_number);
+/* Another connection of this node's broke: the coordinator is asked whether this one stands. */
+void coordinator_link_doubt(struct coordinator_link *link);
 /* The network changed or the machine woke: the connection proves itself now, or is dialled anew. */
 void coordinator_link_check(struct coordinator_link *link);
 /* Dial now, whatever the back-off said, also after a refusal. */

@@ -453,6 +453,15 @@ static bool lost_its_address(const struct relay_link *link)
 	return !socket_address_is_ours(&local.ip);
 }
 
+void relay_link_doubt(struct relay_link *link, uint64_t now_us)
+{
+	uint8_t bytes[RELAY_SESSION_OUT_MAX];
+	struct writer out = writer_init(bytes, sizeof(bytes));
+
+	relay_session_doubt(&link->session, now_us, &out);
+	do_what(link, RELAY_DO_NOTHING, &out);
+}
+
 void relay_link_check(struct relay_link *link, uint64_t now_us)
 {
 	uint8_t bytes[RELAY_SESSION_OUT_MAX];

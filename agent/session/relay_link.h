@@ -73,6 +73,7 @@ void relay_link_hold(struct relay_link *link, bool held, bool preferred, uint64_
 /* Sends, or queues; opens a session that is down. */
 void relay_link_send(struct relay_link *link, enum relay_queue queue, const struct public_key *to,
 		     const uint8_t *buf, size_t len, uint64_t now_us);
+void relay_link_doubt(struct relay_link *link, uint64_t now_us);
 void relay_link_check(struct relay_link *link, uint64_t now_us);
 void relay_link_hurry(struct relay_link *link, uint64_t now_us);
 

@@ -229,6 +229,13 @@ enum relay_session_do relay_session_on_deadline(struct relay_session *s, uint64_
 	return RELAY_DO_NOTHING;
 }
 
+void relay_session_doubt(struct relay_session *s, uint64_t now_us, struct writer *out)
+{
+	if (s->state == RELAY_UP && s->asked_us == 0)
+		ask(s, now_us, out);
+	rearm(s, now_us);
+}
+
 enum relay_session_do relay_session_check(struct relay_session *s, uint64_t now_us,
 					  struct writer *out)
 {

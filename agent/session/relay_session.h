@@ -9,9 +9,9 @@
  *	  |                                                                     ServerInfo |
  *	  +---- closed, silent, idle for 60 s where it is not held ---- UP <---------------+
  *
- * The relay is asked (DERP Ping) each 10 s while packets go, each 25 s while it is held, and when
- * what was sent is followed by 250 ms of silence. No answer and no TCP acknowledgement for 1 s, or
- * no answer for 5 s: dead.
+ * The relay is asked (DERP Ping) each 10 s while packets go, each 25 s while it is held, when what
+ * was sent is followed by 250 ms of silence, and when a connection to another server broke. No
+ * answer and no TCP acknowledgement for 1 s, or no answer for 5 s: dead.
  */
 #ifndef WARREN_RELAY_SESSION_H
 #define WARREN_RELAY_SESSION_H
@@ -122,6 +122,9 @@ bool relay_session_may_send(struct relay_session *s, size_t frame_len, uint64_t 
  * one. */
 void relay_session_on_closed(struct relay_session *s, const char *reason, uint32_t random,
 			     uint64_t now_us);
+/* Another connection of this node's broke, and a NAT before it may have forgotten all: a relay that
+ * stands is asked now. */
+void relay_session_doubt(struct relay_session *s, uint64_t now_us, struct writer *out);
 /* The network changed: prove it now; a wait ends; an attempt has a second for the step it is at. */
 enum relay_session_do relay_session_check(struct relay_session *s, uint64_t now_us,
 					  struct writer *out);

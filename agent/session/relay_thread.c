@@ -214,10 +214,20 @@ void relay_thread_send(struct relay_thread *rt, uint32_t region, const struct pu
 		relay_count(&rt->counters.dropped_queue_full, 1);
 }
 
+static void push_word(struct relay_thread *rt, enum relay_command_kind kind)
+{
+	if (push_command(rt, &(struct relay_command){.kind = kind}, NULL, 0) != 0)
+		relay_count(&rt->counters.dropped_news, 1);
+}
+
+void relay_thread_doubt(struct relay_thread *rt)
+{
+	push_word(rt, RELAY_COMMAND_DOUBT);
+}
+
 void relay_thread_check(struct relay_thread *rt)
 {
-	if (push_command(rt, &(struct relay_command){.kind = RELAY_COMMAND_CHECK}, NULL, 0) != 0)
-		relay_count(&rt->counters.dropped_news, 1);
+	push_word(rt, RELAY_COMMAND_CHECK);
 }
 
 static uint64_t read_counter(const _Atomic uint64_t *counter)

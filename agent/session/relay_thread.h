@@ -76,6 +76,8 @@ void relay_thread_hold(struct relay_thread *rt, const uint32_t *regions, size_t 
 /* Before everything of the lane's. Dropped (and counted) where the region is not to be had. */
 void relay_thread_send(struct relay_thread *rt, uint32_t region, const struct public_key *to,
 		       const uint8_t *buf, size_t len);
+/* Another connection of this node's broke: the relays that stand are asked whether they do. */
+void relay_thread_doubt(struct relay_thread *rt);
 /* The network changed or the machine woke: every session proves itself now (DERP ping) or is
  * dialled anew. */
 void relay_thread_check(struct relay_thread *rt);

@@ -198,6 +198,19 @@ TEST(other_errors_are_tried_again_and_a_replaced_session_does_not_fight)
 	CHECK(s.deadline_us == t0 + 60 * S);
 }
 
+TEST(a_doubt_asks_where_the_connection_stands_and_hurries_nothing_else)
+{
+	struct control_session s = online(t0);
+
+	CHECK(control_session_doubt(&s, t0 + S) == CONTROL_DO_PING);
+	CHECK(control_session_doubt(&s, t0 + 2 * S) == CONTROL_DO_NOTHING); /* asked already */
+	CHECK(control_session_on_deadline(&s, 0, t0 + 11 * S) == CONTROL_DO_CLOSE);
+	control_session_on_closed(&s, "x", UINT32_MAX, t0 + 11 * S);
+	uint64_t deadline_us = s.deadline_us;
+	CHECK(control_session_doubt(&s, t0 + 11 * S) == CONTROL_DO_NOTHING);
+	CHECK(s.deadline_us == deadline_us);
+}
+
 TEST(a_changed_network_makes_it_prove_itself_or_dial_now)
 {
 	struct control_session s = online(t0);

@@ -203,7 +203,13 @@ static void on_refused(void *arg, const struct control_error *error)
 	loop_stop(n->base);
 }
 
+static void on_broken(void *arg)
+{
+	say(arg, "broken");
+}
+
 static const struct coordinator_link_ops link_ops = {.make_hello = make_hello,
+						     .on_broken = on_broken,
 						     .on_state = on_state,
 						     .on_message = on_message,
 						     .on_refused = on_refused};
@@ -280,7 +286,7 @@ TEST(comes_back_by_itself)
 	net_init(&n);
 	n.close_after_map = true;
 	net_run(&n, true);
-	CHECK_STR(n.script, "welcome up map down welcome up map");
+	CHECK_STR(n.script, "welcome up map broken down welcome up map");
 	CHECK(n.hellos == 2);
 	CHECK_STR(n.error, "restart");
 	net_wipe(&n);

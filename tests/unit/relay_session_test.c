@@ -432,6 +432,24 @@ TEST(a_wait_is_cut_where_another_relay_ends)
 	CHECK(t.s.deadline_us == deadline_us && t.s.state == RELAY_DIALLING);
 }
 
+TEST(a_doubt_asks_a_relay_that_stands_and_hurries_no_other)
+{
+	struct test t = up(t0);
+	struct derp_raw_frame raw;
+	struct writer *out = fresh(&t);
+
+	relay_session_doubt(&t.s, t0 + S, out);
+	CHECK(written(&t, 0, &raw) == DERP_PING && t.s.deadline_us == t0 + 2 * S);
+	size_t len = out->len;
+	relay_session_doubt(&t.s, t0 + S + MS, out); /* asked already */
+	CHECK(out->len == len && t.s.deadline_us == t0 + 2 * S);
+	CHECK(due(&t, t0, t0 + 2 * S) == RELAY_DO_CLOSE);
+	relay_session_on_closed(&t.s, "x", UINT32_MAX, t0 + 2 * S);
+	uint64_t deadline_us = t.s.deadline_us;
+	relay_session_doubt(&t.s, t0 + 2 * S, fresh(&t));
+	CHECK(t.s.state == RELAY_DOWN && t.s.deadline_us == deadline_us);
+}
+
 TEST(a_changed_network_makes_it_prove_itself_or_dial_now)
 {
 	struct test t = up(t0);

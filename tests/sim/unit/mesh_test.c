@@ -267,6 +267,28 @@ TEST(a_relay_that_starts_without_its_coordinator_lets_known_keys_in)
 	end(m);
 }
 
+static void count_lost_relay1(void *arg, const char *line)
+{
+	unsigned *lost = arg;
+
+	*lost += strstr(line, "event=down region=1 ") != NULL;
+}
+
+TEST(who_loses_one_server_asks_the_others_at_once)
+{
+	unsigned lost = 0;
+	struct mesh *m = begin_with(10, count_lost_relay1, &lost);
+
+	run_ms(5000);
+	relay_machine_power_cut(m->relays[0]); /* of which nobody is told */
+	run_ms(1000);
+	CHECK_INT(lost, 0);
+	coordinator_machine_crash(m->coordinator);
+	run_ms(2000);
+	CHECK_INT(lost, NODES);
+	end(m);
+}
+
 static void hash_line(void *arg, const char *line)
 {
 	uint64_t *hash = arg;
