@@ -80,12 +80,17 @@ static double passes(const struct day *d, unsigned node, uint64_t since_us, uint
 	return (1 - (double)steady / 1000) * (1 - (double)most / 1000);
 }
 
+double expect_lost(const struct expect *e, uint64_t since_us, uint64_t until_us)
+{
+	return 1 -
+	       passes(e->day, e->a, since_us, until_us) * passes(e->day, e->b, since_us, until_us);
+}
+
 /* What is lost is sent again after 0.3, 0.6 and 1.2 s: loss_us is three losses in a row, at one in
  * ten. At a loss of p as rare are n = 3 ln 0.1 / ln p in a row, which take 0.3 (2^n - 1) s. */
 static uint64_t heavy_loss_us(const struct expect *e, uint64_t since_us, uint64_t until_us)
 {
-	double p = 1 - passes(e->day, e->a, since_us, until_us) *
-			       passes(e->day, e->b, since_us, until_us);
+	double p = expect_lost(e, since_us, until_us);
 
 	if (p <= 0.1)
 		return 0;
@@ -325,6 +330,22 @@ static bool talks(const struct day *d, unsigned node, uint64_t at_us)
 	return false;
 }
 
+/* Has one of the two come back so lately that the other may not have heard of it? */
+static bool is_just_back(const struct expect *e, uint64_t at_us)
+{
+	for (size_t i = 0; i < e->n_edges; i++) {
+		const struct expect_edge *edge = &e->edges[i];
+		enum day_word word = edge->event->word;
+		bool is_return = word == DAY_JOIN || word == DAY_RESTART || word == DAY_DOWN ||
+				 word == DAY_CRASH || word == DAY_POWER || word == DAY_TORN ||
+				 word == DAY_SLEEP || word == DAY_DARK;
+
+		if (is_return && edge->at_us <= at_us && at_us <= edge->at_us + edge->allow_us)
+			return true;
+	}
+	return false;
+}
+
 /* Nobody talks with a node while its NAT forgets it: it has no cause to look, and finds its servers
  * gone when it asks them next, each 25 s. */
 static void forgive_idle_rebinds(struct expect *e, const struct day *d, unsigned a, unsigned b)
@@ -332,7 +353,8 @@ static void forgive_idle_rebinds(struct expect *e, const struct day *d, unsigned
 	for (size_t i = 0; i < e->n_edges; i++) {
 		struct expect_edge *edge = &e->edges[i];
 		bool is_idle = (meets(d, edge->event, a) && !talks(d, a, edge->at_us)) ||
-			       (meets(d, edge->event, b) && !talks(d, b, edge->at_us));
+			       (meets(d, edge->event, b) && !talks(d, b, edge->at_us)) ||
+			       is_just_back(e, edge->at_us);
 
 		if (edge->event->word == DAY_REBIND &&
 		    (is_idle || apart_us(e, edge->at_us, edge->at_us + idle_ask_us) > 0))

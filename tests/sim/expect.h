@@ -45,6 +45,9 @@ void expect_init(struct expect *e, const struct day *d, unsigned a, unsigned b);
 /* How long the two may be silent from since_us to until_us: the time in which they were apart, and
  * all that the schedule excuses. */
 uint64_t expect_pause_us(const struct expect *e, uint64_t since_us, uint64_t until_us);
+/* Which part of the packets from one to the other is lost on their links, where they lose most
+ * between these times: by chance, not in bursts. */
+double expect_lost(const struct expect *e, uint64_t since_us, uint64_t until_us);
 /* Did anything at all happen to the two between these times, or still has its effect? */
 bool expect_is_calm(const struct expect *e, uint64_t since_us, uint64_t until_us);
 /* Did a link of the two get slower or lossy between these times, or better again? */

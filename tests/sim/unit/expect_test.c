@@ -82,6 +82,28 @@ TEST(a_nat_that_forgets_an_idle_node_is_noticed_when_the_node_asks_next)
 	CHECK(expect_is_calm(&e, 60 * S, 61 * S));
 }
 
+TEST(who_is_just_back_is_idle_when_the_nat_forgets_him)
+{
+	struct day d = quiet_day(), later;
+	struct expect e;
+
+	day_add(&d, &(struct day_event){.at_us = 40 * S,
+					.for_us = 30 * S,
+					.word = DAY_TYPE,
+					.who = 0,
+					.whom = 1,
+					.amount = 100});
+	day_add(&d,
+		&(struct day_event){.at_us = 48 * S, .for_us = 2 * S, .word = DAY_CRASH, .who = 1});
+	later = d;
+	day_add(&d, &(struct day_event){.at_us = 50100 * MS, .word = DAY_REBIND, .who = 1});
+	day_add(&later, &(struct day_event){.at_us = 55 * S, .word = DAY_REBIND, .who = 1});
+	expect_init(&e, &d, 0, 1);
+	CHECK(expect_pause_us(&e, 60 * S, 61 * S) > 30 * S);
+	expect_init(&e, &later, 0, 1);
+	CHECK(expect_pause_us(&e, 60 * S, 61 * S) == 360 * MS);
+}
+
 TEST(sleep_is_no_pause_and_waking_takes_a_second_and_eight_round_trips)
 {
 	struct day d = quiet_day();

@@ -388,6 +388,23 @@ TEST(a_gap_that_was_felt_must_be_told)
 	CHECK(!told.failed);
 }
 
+TEST(some_echoes_that_a_bad_link_lost_in_a_row_are_no_gap)
+{
+	struct day d = two_owners();
+	struct expect e;
+
+	d.nodes[0].home.loss_permille =
+		190; /* a third of all echoes: seventeen in a row are rare */
+	expect_init(&e, &d, 0, 1);
+	for (unsigned i = 16; i <= 17; i++) {
+		struct verdict v = {0};
+		struct watch_gap w = typing_with_a_gap(&e, (i * 100 + 50) * MS);
+
+		watch_gap_on_end(&w, 110 * S, &v);
+		CHECK(v.failed == (i == 17));
+	}
+}
+
 TEST(a_gap_that_is_felt_when_the_process_ends_must_be_told_if_that_has_the_time)
 {
 	struct day d = two_owners();
