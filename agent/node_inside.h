@@ -239,9 +239,6 @@ void node_reach_on_deadline(struct node *node, uint64_t now_us);
 void node_reach_on_activity(struct node *node, uint64_t now_us);
 /* A relay's session stands again. What ended it may have cost our mapping too. */
 void node_reach_on_relay_up(struct node *node, uint64_t now_us);
-/* A connection to one server broke. Where a NAT has forgotten it, it has forgotten all: the other
- * servers are asked now, and not when their turn comes. */
-void node_reach_doubt(struct node *node);
 uint64_t node_reach_deadline_us(const struct node *node);
 /* The machine woke, or the addresses changed: everything proves itself anew. */
 void node_reach_changed(struct node *node, const char *code, uint64_t now_us);

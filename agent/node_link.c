@@ -220,9 +220,13 @@ static void record_return(struct node *node)
 	node_record(node, &event);
 }
 
+/* Where a NAT has forgotten one connection, it has forgotten all. */
 static void on_broken(void *arg)
 {
-	node_reach_doubt(arg);
+	struct node *node = arg;
+
+	if (node->relay_thread)
+		relay_thread_doubt(node->relay_thread);
 }
 
 static void on_state(void *arg, bool connected, const char *error)

@@ -320,14 +320,6 @@ static bool same_addresses(const struct network *a, const struct network *b)
 	return true;
 }
 
-void node_reach_doubt(struct node *node)
-{
-	if (node->relay_thread)
-		relay_thread_doubt(node->relay_thread);
-	if (node->link)
-		coordinator_link_doubt(node->link);
-}
-
 /* code NULL: look what changed, if anything. */
 void node_reach_changed(struct node *node, const char *code, uint64_t now_us)
 {

@@ -290,8 +290,8 @@ static void on_status(void *arg, const struct relay_status *status)
 		relay->since_us = now_us;
 	if (!relay->status.up && status->up)
 		node_reach_on_relay_up(node, now_us);
-	if (relay->status.up && !status->up)
-		node_reach_doubt(node);
+	if (relay->status.broken != status->broken && node->link)
+		coordinator_link_doubt(node->link);
 	record_relay(node, relay, status);
 	relay->status = *status;
 	home_on_session(&node->home, status->region, status->up, now_us);

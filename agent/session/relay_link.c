@@ -43,7 +43,8 @@ struct relay_link {
 	struct relay_session session;
 	struct dial *dial;
 	struct tls_conn *conn;
-	uint8_t *buf; /* of reader, while there is a connection */
+	uint32_t broken; /* connections */
+	uint8_t *buf;	 /* of reader, while there is a connection */
 	struct derp_reader reader;
 	struct ring *queues[RELAY_QUEUES]; /* made when first needed, gone with the connection */
 	size_t n_queued;
@@ -75,6 +76,7 @@ static void drop_connection(struct relay_link *link)
 static void end(struct relay_link *link, const char *reason)
 {
 	relay_session_on_closed(&link->session, reason, randombytes_random(), clock_now_us());
+	link->broken += link->conn != NULL;
 	drop_connection(link); /* the reason may have been its */
 	if (relay_link_is_idle(link))
 		free_queues(link);
@@ -527,6 +529,7 @@ void relay_link_status(const struct relay_link *link, struct relay_status *out)
 	*out = (struct relay_status){.region = link->region->id,
 				     .up = s->state == RELAY_UP,
 				     .drains = s->drains,
+				     .broken = link->broken,
 				     .rtt_us = s->state == RELAY_UP ? s->rtt_us : 0};
 	snprintf(out->reason, sizeof(out->reason), "%s", out->up ? s->health : s->reason);
 }

@@ -40,6 +40,7 @@ struct relay_status {
 	uint32_t region;
 	bool up;
 	bool drains;		       /* the relay said that it restarts: leave without haste */
+	uint32_t broken;	       /* connections by TLS that ended, ever */
 	uint64_t rtt_us;	       /* of a DERP ping; 0: not measured yet */
 	char reason[RELAY_REASON_LEN]; /* why it is not up: one line for people */
 };
@@ -76,7 +77,8 @@ void relay_thread_hold(struct relay_thread *rt, const uint32_t *regions, size_t 
 /* Before everything of the lane's. Dropped (and counted) where the region is not to be had. */
 void relay_thread_send(struct relay_thread *rt, uint32_t region, const struct public_key *to,
 		       const uint8_t *buf, size_t len);
-/* Another connection of this node's broke: the relays that stand are asked whether they do. */
+/* A connection to somebody else broke: the relays that stand are asked whether they do, and those
+ * that wait are dialled soon, since it may not be they who failed. */
 void relay_thread_doubt(struct relay_thread *rt);
 /* The network changed or the machine woke: every session proves itself now (DERP ping) or is
  * dialled anew. */

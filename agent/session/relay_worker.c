@@ -24,8 +24,9 @@ struct relay_worker {
 	struct relay_link_env env;
 	struct derp_map *map;
 	struct relay_link *links[LINKS_MAX];
-	bool untold[LINKS_MAX]; /* its status did not fit into the ring */
-	bool stood[LINKS_MAX];	/* it was up, and did not drain */
+	bool untold[LINKS_MAX];	    /* its status did not fit into the ring */
+	bool stood[LINKS_MAX];	    /* it was up, and did not drain */
+	uint32_t broken[LINKS_MAX]; /* of its connections, as of the last look */
 	size_t n_links;
 	uint32_t held[RELAY_HOLD_MAX];
 	size_t n_held;
@@ -41,19 +42,24 @@ static bool tell_status(struct relay_worker *w, const struct relay_link *link)
 	return ring_push(w->cfg.news, &news, sizeof(news), NULL, 0) == 0;
 }
 
-/* What went by it is to go by another: one that waits to be dialled may be there again. */
-static void hurry_others(struct relay_worker *w, size_t i, uint64_t now_us)
+/* What went by it is to go by another: one that waits to be dialled may be there again. And what
+ * broke its connection may have broken theirs. */
+static void stir_others(struct relay_worker *w, size_t i, uint64_t now_us)
 {
 	struct relay_status status;
 
 	relay_link_status(w->links[i], &status);
 	bool stands = status.up && !status.drains;
-	bool has_ended = w->stood[i] && !stands;
+	bool has_ended = w->stood[i] && !stands, has_broken = status.broken != w->broken[i];
 
 	w->stood[i] = stands;
-	for (size_t other = 0; has_ended && other < w->n_links; other++)
-		if (other != i)
+	w->broken[i] = status.broken;
+	for (size_t other = 0; other < w->n_links; other++) {
+		if (has_ended && other != i)
 			relay_link_hurry(w->links[other], now_us);
+		if (has_broken && other != i)
+			relay_link_doubt(w->links[other], now_us);
+	}
 }
 
 /* The earliest deadline of all; statuses that main could not take are told again soon. */
@@ -81,7 +87,7 @@ static void on_status(void *arg, struct relay_link *link)
 		if (w->links[i] != link)
 			continue;
 		w->untold[i] = !tell_status(w, link);
-		hurry_others(w, i, now_us);
+		stir_others(w, i, now_us);
 	}
 	arm(w, now_us); /* a session that ended is due again soon */
 }
@@ -158,6 +164,7 @@ static struct relay_link *open_link(struct relay_worker *w, uint32_t region)
 		return link;
 	link = relay_link_new(&w->env, r);
 	w->untold[w->n_links] = w->stood[w->n_links] = false;
+	w->broken[w->n_links] = 0;
 	w->links[w->n_links++] = link;
 	return link;
 }
@@ -169,6 +176,7 @@ static void close_link(struct relay_worker *w, size_t i)
 	w->links[i] = w->links[w->n_links];
 	w->untold[i] = w->untold[w->n_links];
 	w->stood[i] = w->stood[w->n_links];
+	w->broken[i] = w->broken[w->n_links];
 }
 
 static bool is_held(const struct relay_worker *w, uint32_t region)
@@ -234,8 +242,10 @@ static void send_by(struct relay_worker *w, uint32_t region, enum relay_queue qu
 
 static void doubt_all(struct relay_worker *w, uint64_t now_us)
 {
-	for (size_t i = 0; i < w->n_links; i++)
+	for (size_t i = 0; i < w->n_links; i++) {
+		relay_link_hurry(w->links[i], now_us);
 		relay_link_doubt(w->links[i], now_us);
+	}
 }
 
 static void check_all(struct relay_worker *w, uint64_t now_us)

@@ -267,25 +267,51 @@ TEST(a_relay_that_starts_without_its_coordinator_lets_known_keys_in)
 	end(m);
 }
 
-static void count_lost_relay1(void *arg, const char *line)
-{
-	unsigned *lost = arg;
+struct lost {
+	const char *words;
+	unsigned n;
+};
 
-	*lost += strstr(line, "event=down region=1 ") != NULL;
+static void count_lost(void *arg, const char *line)
+{
+	struct lost *lost = arg;
+
+	lost->n += strstr(line, lost->words) != NULL;
 }
 
-TEST(who_loses_one_server_asks_the_others_at_once)
+TEST(who_loses_the_coordinator_asks_the_relays_at_once)
 {
-	unsigned lost = 0;
-	struct mesh *m = begin_with(10, count_lost_relay1, &lost);
+	struct lost lost = {.words = "event=down region=1 "};
+	struct mesh *m = begin_with(10, count_lost, &lost);
 
 	run_ms(5000);
 	relay_machine_power_cut(m->relays[0]); /* of which nobody is told */
 	run_ms(1000);
-	CHECK_INT(lost, 0);
+	CHECK_INT(lost.n, 0);
 	coordinator_machine_crash(m->coordinator);
 	run_ms(2000);
-	CHECK_INT(lost, NODES);
+	CHECK_INT(lost.n, NODES);
+	end(m);
+}
+
+TEST(who_loses_a_relay_asks_the_others_and_the_coordinator_at_once)
+{
+	struct lost relay = {.words = "event=down region=2 "},
+		    server = {.words = "event=unreachable"};
+	struct mesh *m = begin_with(11, count_lost, &relay);
+
+	run_ms(5000);
+	relay_machine_power_cut(m->relays[1]);
+	relay_machine_crash(m->relays[0]);
+	run_ms(2000);
+	CHECK_INT(relay.n, NODES);
+	end(m);
+	m = begin_with(12, count_lost, &server);
+	run_ms(5000);
+	coordinator_machine_power_cut(m->coordinator);
+	relay_machine_crash(m->relays[0]);
+	run_ms(11000); /* it has ten seconds to answer */
+	CHECK_INT(server.n, NODES);
 	end(m);
 }
 
