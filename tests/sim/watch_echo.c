@@ -38,15 +38,17 @@ static void check(struct watch_echo *w, uint64_t now_us, struct verdict *v)
 }
 
 /* Whoever idles holds his way: the first keystroke after a calm time takes it at once. Those who
- * never had one, or lost it while they idled, begin by a relay. */
+ * never had one, or lost it while they idled, begin by a relay; and what they send by keys that the
+ * other lost with its power is lost, so that it may be the next keystroke which arrives. */
 static void check_first(const struct watch_echo *w, uint64_t now_us, struct verdict *v)
 {
 	const struct expect *e = w->expect;
 	uint64_t waited_us = now_us - w->last_us;
 	uint64_t since_us = w->last_us > calm_us ? w->last_us - calm_us : 0;
 	bool keeps_way = expect_keeps_way(e, w->talked_us, now_us);
-	uint64_t allowed_us = 2 * (keeps_way ? e->direct_us : e->relay_us) + first_us;
+	uint64_t allowed_us = keeps_way ? 2 * e->direct_us : 2 * e->relay_us + w->interval_us;
 
+	allowed_us += first_us;
 	if (e->loss_us == 0 && e->can_be_direct && waited_us > allowed_us &&
 	    expect_is_calm(e, since_us, now_us))
 		verdict_fail(v, now_us, "first",

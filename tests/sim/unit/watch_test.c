@@ -87,7 +87,8 @@ TEST(who_lost_the_way_while_idle_begins_by_a_relay)
 	day_add(&d, &(struct day_event){.at_us = 100 * S, .word = DAY_MOVE, .who = 1});
 	day_add(&d, &(struct day_event){.at_us = 200 * S, .word = DAY_RESTART, .who = 1});
 	expect_init(&e, &d, 0, 1);
-	uint64_t direct_us = 2 * e.direct_us + 161 * MS, relay_us = 2 * e.relay_us + 161 * MS;
+	uint64_t direct_us = 2 * e.direct_us + 161 * MS;
+	uint64_t relay_us = 2 * e.relay_us + 100 * MS + 161 * MS; /* by the next keystroke */
 	CHECK(is_late(&e, 150 * S, direct_us)); /* a restart within three minutes costs nothing */
 	CHECK(!is_late(&e, 10 * S, direct_us) && is_late(&e, 10 * S, relay_us));
 	CHECK(!is_late(&e, 0, direct_us) && is_late(&e, 0, relay_us));
