@@ -10,6 +10,8 @@ static const uint64_t least_us = 250 * US_PER_MS, slack_us = 400 * US_PER_MS;
 static const double rare = 1e-8;
 /* A node looks so often at a peer that it doubts, and takes for a gap's end what it then knows. */
 static const uint64_t look_us = 50 * US_PER_MS;
+/* It has ended when both directions are proved, by probes that go so often. */
+static const uint64_t proof_rhythm_us = 250 * US_PER_MS;
 
 void watch_gap_on_begin(struct watch_gap *w, const struct expect *expect, const char *node,
 			const char *peer, uint64_t interval_us, uint64_t now_us)
@@ -97,17 +99,27 @@ void watch_gap_on_typed(struct watch_gap *w)
 	w->has_typed = true;
 }
 
-void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us)
+static void go_away(struct watch_gap *w, uint64_t now_us)
 {
 	keep(w->may, &w->n_may, w->last_us, now_us + 5 * US_PER_S);
 	w->heard = false;
+}
+
+void watch_gap_on_absence(struct watch_gap *w, uint64_t now_us)
+{
+	const struct expect_span *last = &w->must[(w->n_must - 1) % WATCH_GAP_SPANS];
+
+	/* The echo was there, and the node was not given the time to see that the gap had ended. */
+	if (w->n_must > 0 && last->until_us + proof_rhythm_us + look_us + rtt_us(w) > now_us)
+		w->n_must--;
+	go_away(w, now_us);
 }
 
 void watch_gap_on_goodbye(struct watch_gap *w, uint64_t now_us)
 {
 	if (!w->has_typed)
 		judge_silence(w, now_us);
-	watch_gap_on_absence(w, now_us);
+	go_away(w, now_us);
 }
 
 /* Other data found no answer between two echoes, and the typist had no cause to notice. */

@@ -389,6 +389,25 @@ TEST(a_gap_that_was_felt_must_be_told)
 	CHECK(!told.failed);
 }
 
+TEST(a_gap_whose_end_its_node_did_not_live_to_see_need_not_be_told)
+{
+	struct day d = two_owners();
+	struct expect e;
+
+	expect_init(&e, &d, 0, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		struct watch_gap w;
+		struct verdict v = {0};
+
+		watch_gap_on_begin(&w, &e, "a", "b", 100 * MS, 100 * S);
+		watch_gap_on_echo(&w, 100100 * MS);
+		watch_gap_on_echo(&w, 105 * S);
+		watch_gap_on_absence(&w, 105 * S + (i == 0 ? 20 * MS : S));
+		watch_gap_on_end(&w, 120 * S, &v);
+		CHECK(v.failed == (i == 1));
+	}
+}
+
 TEST(some_echoes_that_a_bad_link_lost_in_a_row_are_no_gap)
 {
 	struct day d = two_owners();
