@@ -174,6 +174,22 @@ static void ask_again_soon(struct node *node, uint64_t now_us)
 		node->survey_due_us = due_us;
 }
 
+static void tell_obstacle(struct node *node, enum path_obstacle obstacle, uint64_t now_us)
+{
+	for (size_t i = 0; i < node->n_peers; i++)
+		if (node->peers[i].peer)
+			peer_set_obstacle(node->peers[i].peer, obstacle, now_us);
+}
+
+/* One answer is enough, whatever the others say: peers are to be asked at once. */
+static void note_udp_gets_out(struct node *node, uint64_t now_us)
+{
+	if (node->unanswered_us == 0)
+		return;
+	node->unanswered_us = 0;
+	tell_obstacle(node, PATH_NO_OBSTACLE, now_us);
+}
+
 static void conclude_survey(struct node *node, uint64_t now_us)
 {
 	struct stun_survey_report report;
@@ -183,11 +199,7 @@ static void conclude_survey(struct node *node, uint64_t now_us)
 	node->survey_told = true;
 	if (obstacle == PATH_UDP_BLOCKED)
 		ask_again_soon(node, now_us);
-	else
-		node->unanswered_us = 0;
-	for (size_t i = 0; i < node->n_peers; i++)
-		if (node->peers[i].peer)
-			peer_set_obstacle(node->peers[i].peer, obstacle);
+	tell_obstacle(node, obstacle, now_us);
 }
 
 void node_reach_decide_home(struct node *node, uint64_t now_us)
@@ -229,6 +241,7 @@ void node_reach_on_stun(struct node *node, const uint8_t *buf, size_t len,
 		return;
 	}
 	node->stun_taken++;
+	note_udp_gets_out(node, now_us);
 	use_latency(node, from, now_us);
 	tell_where(node, now_us);
 	if (stun_survey_is_done(node->survey) && !node->survey_told)

@@ -137,7 +137,7 @@ int peer_new(const struct peer_env *env, const struct control_peer *info, uint64
 	path_peer_init(&peer->path, env->rules, seed, now_us);
 	observer_init(&peer->observer, info->id);
 	if (env->relay_only)
-		path_peer_set_obstacle(&peer->path, PATH_RELAY_ONLY);
+		path_peer_set_obstacle(&peer->path, PATH_RELAY_ONLY, now_us);
 	name_candidates(peer, now_us);
 	*out = peer;
 	return 0;
@@ -323,9 +323,10 @@ void peer_set_relays(struct peer *peer, const struct path_relay *relays, size_t 
 	peer_send_initiation(peer);
 }
 
-void peer_set_obstacle(struct peer *peer, enum path_obstacle obstacle)
+void peer_set_obstacle(struct peer *peer, enum path_obstacle obstacle, uint64_t now_us)
 {
-	path_peer_set_obstacle(&peer->path, peer->env->relay_only ? PATH_RELAY_ONLY : obstacle);
+	path_peer_set_obstacle(&peer->path, peer->env->relay_only ? PATH_RELAY_ONLY : obstacle,
+			       now_us);
 }
 
 void peer_on_own_endpoints(struct peer *peer, uint64_t now_us)

@@ -311,8 +311,10 @@ void path_peer_on_own_endpoints(struct path_peer *p, uint64_t now_us, struct pat
 	settle(p, now_us, out);
 }
 
-void path_peer_set_obstacle(struct path_peer *p, enum path_obstacle obstacle)
+void path_peer_set_obstacle(struct path_peer *p, enum path_obstacle obstacle, uint64_t now_us)
 {
+	if (p->obstacle == PATH_UDP_BLOCKED && obstacle != PATH_UDP_BLOCKED)
+		p->opened_us = now_us;
 	p->obstacle = obstacle;
 }
 
@@ -343,10 +345,7 @@ void path_peer_on_call_me_maybe(struct path_peer *p, const struct endpoint *addr
 
 		if (slot < 0)
 			continue;
-		/* The peer has just sent to us from there, or tried: the first ping opens our own
-		 * NAT's filter, those after it pass the peer's. */
-		p->path[slot].tries = 0;
-		path_send_ping(p, slot, now_us, out);
+		path_send_on_named(p, slot, now_us, out);
 	}
 	if (n > 0 && p->in_use >= 0 && left_in_use(p, was_named))
 		liveness_on_doubt(&p->path[p->in_use].live, now_us);
@@ -561,6 +560,8 @@ void path_peer_on_network_change(struct path_peer *p, const char *code, uint64_t
 		p->path[i].last_probe_us = 0;
 	path_send_ask_endpoints(p, now_us, out);
 	path_send_restart_calls(p, now_us);
+	if (p->obstacle != PATH_RELAY_ONLY)
+		p->obstacle = PATH_NO_OBSTACLE; /* what was in the way was there, not here */
 	p->left_us = 0;
 	p->changed_us = now_us;
 	settle(p, now_us, out);

@@ -193,6 +193,7 @@ struct path_peer {
 	uint64_t moved_us;	  /* last move between ways */
 	uint64_t better_since_us; /* another way has been better since; US_NEVER: none is */
 	uint64_t changed_us;	  /* our own network did; 0: never */
+	uint64_t opened_us;	  /* UDP gets out again since; 0: it always did */
 	uint64_t left_us;	  /* a direct way was last left for its quality */
 	unsigned left_again;	  /* how often before, each time soon after the time before */
 	uint64_t alone_us;	  /* from then on counts tell: no copies, no resends; 0: now */
@@ -250,7 +251,7 @@ void path_peer_want(struct path_peer *p, uint64_t now_us, struct path_actions *o
 void path_peer_on_online(struct path_peer *p, uint64_t now_us, struct path_actions *out);
 /* Our own endpoints are known, or others than before. */
 void path_peer_on_own_endpoints(struct path_peer *p, uint64_t now_us, struct path_actions *out);
-void path_peer_set_obstacle(struct path_peer *p, enum path_obstacle obstacle);
+void path_peer_set_obstacle(struct path_peer *p, enum path_obstacle obstacle, uint64_t now_us);
 
 /* Sealed messages of the peer. report is NULL where its message carried none. */
 void path_peer_on_call_me_maybe(struct path_peer *p, const struct endpoint *addrs, size_t n,

@@ -124,8 +124,10 @@ static enum budget_claim claim_of(const struct path_peer *p, int slot, uint64_t 
 {
 	const struct candidate *c = &p->candidates.slot[slot];
 
-	if (is_fresh(p->changed_us, now_us) || is_fresh(c->first_us, now_us) ||
-	    is_fresh(p->path[slot].live.heard_us, now_us))
+	if (p->obstacle == PATH_UDP_BLOCKED)
+		return BUDGET_OLD; /* what is kept is for when UDP gets out again */
+	if (is_fresh(p->changed_us, now_us) || is_fresh(p->opened_us, now_us) ||
+	    is_fresh(c->first_us, now_us) || is_fresh(p->path[slot].live.heard_us, now_us))
 		return BUDGET_NEWS;
 	return is_fresh(c->named_us, now_us) ? BUDGET_NAMED : BUDGET_OLD;
 }
@@ -169,6 +171,14 @@ void path_send_ping(struct path_peer *p, int slot, uint64_t now_us, struct path_
 {
 	if (is_stranger(p, slot) || now_us - p->path[slot].last_probe_us >= ping_gap_us)
 		ping(p, slot, now_us, out);
+}
+
+void path_send_on_named(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out)
+{
+	p->path[slot].tries = 0;
+	/* The same call comes by two relays. */
+	if (now_us - p->path[slot].last_probe_us >= call_gap_us)
+		path_send_ping(p, slot, now_us, out);
 }
 
 void path_send_pong(struct path_peer *p, const struct way *to, int slot,

@@ -14,6 +14,10 @@ struct path_action *path_send_append(struct path_actions *out, enum path_action_
 				     const struct way *way);
 bool path_send_is_active(const struct path_peer *p, uint64_t now_us);
 
+/* The peer named the address in a call: it has just sent to us from there, or tried. The first ping
+ * opens our own NAT's filter, those after it pass the peer's. */
+void path_send_on_named(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out);
+
 /* One ping, unless the budget for strangers is spent. */
 void path_send_ping(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out);
 void path_send_pong(struct path_peer *p, const struct way *to, int slot,

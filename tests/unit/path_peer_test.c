@@ -572,7 +572,7 @@ TEST(udp_blocked_goes_by_relay_at_once_and_stays_there)
 	struct wire *w = wire_new(80 * MS, BY_ADDRESS_AND_PORT);
 
 	w->cut[0] = w->cut[1] = true;
-	path_peer_set_obstacle(&w->node[0].p, PATH_UDP_BLOCKED);
+	path_peer_set_obstacle(&w->node[0].p, PATH_UDP_BLOCKED, w->now_us);
 	start_node(w, 0);
 	CHECK(uses(w, 0, WAY_RELAY));
 	CHECK_STR(why_code(w, 0), "udp-blocked");
@@ -1130,6 +1130,15 @@ static unsigned count(const struct path_actions *out, enum path_action_kind kind
 	return n;
 }
 
+static unsigned count_direct_pings(const struct path_actions *out)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < out->n; i++)
+		n += out->list[i].kind == PATH_SEND_PING && out->list[i].way.kind == WAY_DIRECT;
+	return n;
+}
+
 static bool find_ping(const struct path_actions *out, uint8_t txid[static PROBE_TXID_LEN])
 {
 	for (size_t i = 0; i < out->n; i++) {
@@ -1196,14 +1205,70 @@ TEST(a_flood_of_call_me_maybe_makes_32_pings_at_once_and_64_a_second)
 		l->out.n = 0;
 		path_peer_on_call_me_maybe(&l->p, addrs, CANDIDATES_MAX, start_us + round * 9 * MS,
 					   &l->out);
-		for (size_t i = 0; i < l->out.n; i++)
-			pings += l->out.list[i].kind == PATH_SEND_PING &&
-				 l->out.list[i].way.kind == WAY_DIRECT;
+		pings += count_direct_pings(&l->out);
 		if (round == 0)
 			CHECK_INT(pings, 32);
 	}
 	CHECK(pings <= 64);
 	CHECK(l->p.drops[PATH_DROP_BUDGET] > 0);
+	free(l);
+}
+
+TEST(a_call_that_comes_by_two_relays_asks_each_address_once)
+{
+	struct lone *l = lone_new();
+	const struct endpoint addr = ep("198.51.100.7:9");
+
+	path_peer_on_call_me_maybe(&l->p, &addr, 1, start_us, &l->out);
+	CHECK_INT(count_direct_pings(&l->out), 1);
+	l->out.n = 0;
+	path_peer_on_call_me_maybe(&l->p, &addr, 1, start_us + 4 * MS, &l->out);
+	CHECK_INT(count_direct_pings(&l->out), 0);
+	path_peer_on_call_me_maybe(&l->p, &addr, 1, start_us + 60 * MS, &l->out);
+	CHECK_INT(count_direct_pings(&l->out), 1);
+	free(l);
+}
+
+/* Pings to an address that is named for the first time. */
+static unsigned pings_to_news(struct lone *l, const char *text, uint64_t now_us)
+{
+	const struct endpoint addr = ep(text);
+
+	l->out.n = 0;
+	path_peer_on_call_me_maybe(&l->p, &addr, 1, now_us, &l->out);
+	return count_direct_pings(&l->out);
+}
+
+TEST(what_calls_spend_while_udp_is_blocked_is_not_what_the_end_of_it_needs)
+{
+	struct lone *l = lone_new();
+	uint64_t now_us = start_us;
+	unsigned asked = 0;
+
+	path_peer_set_obstacle(&l->p, PATH_UDP_BLOCKED, now_us);
+	for (unsigned i = 0; i < 1000; i++, now_us += 60 * MS) {
+		char text[ENDPOINT_TEXT_LEN];
+
+		snprintf(text, sizeof(text), "198.51.%u.%u:9", i / 200, i % 200 + 1);
+		asked += pings_to_news(l, text, now_us);
+	}
+	CHECK(asked > 300 && asked < 500);
+	CHECK_INT(pings_to_news(l, "198.51.100.7:9", now_us), 0);
+	path_peer_set_obstacle(&l->p, PATH_NO_OBSTACLE, now_us);
+	CHECK_INT(pings_to_news(l, "198.51.100.8:9", now_us), 1);
+	free(l);
+}
+
+TEST(an_obstacle_of_the_old_network_is_none_of_the_new)
+{
+	struct lone *l = lone_new();
+
+	path_peer_set_obstacle(&l->p, PATH_UDP_BLOCKED, start_us);
+	path_peer_on_network_change(&l->p, "address-changed", start_us + US_PER_S, &l->out);
+	CHECK_INT(l->p.obstacle, PATH_NO_OBSTACLE);
+	path_peer_set_obstacle(&l->p, PATH_RELAY_ONLY, start_us + US_PER_S);
+	path_peer_on_network_change(&l->p, "address-changed", start_us + 2 * US_PER_S, &l->out);
+	CHECK_INT(l->p.obstacle, PATH_RELAY_ONLY); /* that was said by the user */
 	free(l);
 }
 
