@@ -33,7 +33,7 @@
 
 enum { PATH_RELAYS_MAX = 4, PATH_SLOTS = CANDIDATES_MAX + PATH_RELAYS_MAX };
 enum { PATH_ACTIONS_MAX = 128, PATH_WHY_LEN = 192, PATH_CODE_LEN = 24 };
-enum { PATH_SEED_LEN = 32 };
+enum { PATH_SEED_LEN = 32, PATH_MARKS = 32 };
 
 /* What pings and pongs of ours carry behind the deployed fields. All numbers are of the way that
  * the message goes by, counts are of its kind (all direct ways together, all relays together). */
@@ -177,7 +177,7 @@ struct path_peer {
 		struct traffic_mark {
 			uint64_t at_us;
 			uint32_t data_sent;
-		} mark[32];
+		} mark[PATH_MARKS];
 		unsigned next;
 	} marks[WAY_RELAY + 1];
 	uint64_t unanswered_us; /* first data sent by the way in use since it was heard; 0: none */

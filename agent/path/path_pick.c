@@ -5,6 +5,7 @@
 
 #include "agent/path/path_send.h"
 #include "agent/path/path_slot.h"
+#include "agent/path/path_traffic.h"
 #include "agent/path/path_why.h"
 
 enum { NONE = -1, SILENT_LOG = 4 };
@@ -21,8 +22,6 @@ static const uint64_t flap_window_us = 60 * US_PER_S, flap_hold_us = 5 * US_PER_
 static const uint64_t left_hold_us = 10 * US_PER_S, left_hold_max_us = 60 * US_PER_S;
 static const uint64_t left_again_us = 120 * US_PER_S;
 static const uint64_t relay_wait_us = 500 * US_PER_MS;
-/* Packets a second above which our own traffic makes the queue that a way's RTT shows. */
-static const uint64_t loaded_pps = 500;
 
 /* ---- what can be sent by ---- */
 
@@ -48,28 +47,14 @@ static bool is_hopeful(const struct path *path)
 	return path->way.kind == WAY_RELAY && path->relay.up && path->live.state != PATH_DOWN;
 }
 
-static bool is_loaded(const struct path_peer *p, enum way_kind kind)
-{
-	const struct traffic_marks *m = &p->marks[kind];
-	const struct traffic_mark *new = &m->mark[(m->next + 31) % 32], *old = NULL;
-
-	for (unsigned i = 0; i < 32 && !old; i++)
-		if (m->mark[(m->next + i) % 32].at_us != 0)
-			old = &m->mark[(m->next + i) % 32];
-	if (!old || new->at_us <= old->at_us)
-		return false;
-	uint64_t packets = new->data_sent - old->data_sent;
-
-	return packets * US_PER_S > loaded_pps * (new->at_us - old->at_us);
-}
-
 /* Price of a way; of the one in use under load without the queue that we make ourselves, since the
  * others stand idle beside it. */
 static uint64_t price_us(const struct path_peer *p, int slot)
 {
 	const struct path *path = &p->path[slot];
 
-	if (slot == p->in_use && score_is_known(&path->score) && is_loaded(p, path->way.kind)) {
+	if (slot == p->in_use && score_is_known(&path->score) &&
+	    path_traffic_is_loaded(p, path->way.kind)) {
 		struct score calm = path->score;
 
 		calm.srtt_us = calm.min_us;

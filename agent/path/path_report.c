@@ -1,8 +1,7 @@
 #include "agent/path/path_report.h"
 
 #include "agent/path/path_slot.h"
-
-enum { MARKS = sizeof(((struct traffic_marks *)0)->mark) / sizeof(struct traffic_mark) };
+#include "agent/path/path_traffic.h"
 
 static const uint64_t serial_window_us = 10 * US_PER_S;
 
@@ -21,26 +20,6 @@ static bool is_fresh_report(struct path_peer *p, const struct path *path, uint64
 	if (serial > p->serial_high)
 		p->serial_high = serial;
 	return true;
-}
-
-static uint32_t sent_until(const struct traffic_marks *m, uint64_t until_us, uint32_t now_sent)
-{
-	uint64_t best_us = 0, oldest_us = US_NEVER;
-	uint32_t best = 0, oldest = now_sent;
-
-	for (size_t i = 0; i < MARKS; i++) {
-		uint64_t at_us = m->mark[i].at_us;
-
-		if (at_us != 0 && at_us <= until_us && at_us > best_us) {
-			best_us = at_us;
-			best = m->mark[i].data_sent;
-		}
-		if (at_us != 0 && at_us < oldest_us) {
-			oldest_us = at_us;
-			oldest = m->mark[i].data_sent;
-		}
-	}
-	return best_us != 0 ? best : oldest;
 }
 
 /* Serials rise by this way, and with them the numbers of one process: a number that does not is of
@@ -76,7 +55,7 @@ bool path_report_accept(struct path_peer *p, int slot, const struct path_report 
 		.number = path->number,
 		.number_before = probe_number_until(&p->probes, slot, before_us),
 		.data = data_sent,
-		.data_before = sent_until(&p->marks[path->way.kind], before_us, data_sent),
+		.data_before = path_traffic_sent_until(p, path->way.kind, before_us, data_sent),
 		.counts_tell = now_us >= p->alone_us,
 	};
 	uint32_t reported = path->live.reported_number;
