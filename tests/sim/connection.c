@@ -1,7 +1,8 @@
 /*
  * connection: the kernel's half of TCP: acknowledgements, retransmission (RFC 6298 as Linux
- * counts it, RFC 5681, NewReno's partial acknowledgements of RFC 6582; a timeout that timestamps
- * show to have been too early is undone, RFC 3522 and 4015), windows, the end.
+ * counts it, RFC 5681, NewReno's partial acknowledgements of RFC 6582, RACK of RFC 8985 for the
+ * first that is missing; a timeout that timestamps show to have been too early is undone, RFC 3522
+ * and 4015), windows, the end.
  */
 #include <errno.h>
 #include <string.h>
@@ -43,8 +44,10 @@ static void set_resend(struct stream *s, uint64_t delay_us)
 
 static void start_waiting(struct stream *s)
 {
-	if (s->waiting_since_us == 0)
+	if (s->waiting_since_us == 0) {
 		s->waiting_since_us = host_awake_us(s->host);
+		s->first_sent_us = world_now_us();
+	}
 	if (!world_event_is_set(&s->resend))
 		set_resend(s, s->rto_us);
 }
@@ -127,6 +130,7 @@ static void send_first_again(struct stream *s)
 	size_t len = byte_queue_len(&s->out);
 
 	s->sample_us = 0;
+	s->first_sent_us = world_now_us();
 	if (len > STREAM_SEGMENT_BYTES)
 		len = STREAM_SEGMENT_BYTES;
 	if (len == 0)
@@ -310,16 +314,30 @@ static void on_progress(struct stream *s, const struct segment *g)
 		connection_orphan(s);
 }
 
+static void repair(struct stream *s)
+{
+	if (s->una >= s->recover) {
+		s->recover = s->highest;
+		s->slow_start_until = (size_t)(s->next - s->una) / 2;
+		s->congestion_bytes = s->slow_start_until > 2 * STREAM_SEGMENT_BYTES
+					      ? s->slow_start_until
+					      : 2 * STREAM_SEGMENT_BYTES;
+	}
+	send_first_again(s);
+}
+
+/* Something has come that was sent a quarter of a round trip later: the first is lost, and where it
+ * was sent again, lost again. */
+static bool is_overtaken(const struct stream *s, const struct segment *g)
+{
+	return g->ack == s->una && s->waiting_since_us != 0 &&
+	       g->early_us > s->first_sent_us + s->rtt_us / 4;
+}
+
 static void on_repeated_ack(struct stream *s)
 {
-	if (++s->repeats != REPEATS || s->una < s->recover)
-		return;
-	s->recover = s->highest;
-	s->slow_start_until = (size_t)(s->next - s->una) / 2;
-	s->congestion_bytes = s->slow_start_until > 2 * STREAM_SEGMENT_BYTES
-				      ? s->slow_start_until
-				      : 2 * STREAM_SEGMENT_BYTES;
-	send_first_again(s);
+	if (++s->repeats == REPEATS && s->una >= s->recover)
+		repair(s);
 }
 
 static void on_ack(struct stream *s, const struct transit *p)
@@ -332,6 +350,8 @@ static void on_ack(struct stream *s, const struct transit *p)
 	s->peer_window = g->window;
 	if (g->ack > s->una && g->ack <= s->highest)
 		on_progress(s, g);
+	else if (is_overtaken(s, g) && g->window > 0)
+		repair(s);
 	else if (is_repeated && g->window > 0)
 		on_repeated_ack(s);
 	if (g->window == 0 && s->waiting_since_us != 0) {
@@ -374,6 +394,8 @@ static void keep_early(struct stream *s, struct transit *p)
 	p->next = *at;
 	*at = p;
 	s->early_count++;
+	if (p->segment.sent_us > s->early_us)
+		s->early_us = p->segment.sent_us;
 }
 
 /* Takes the packet over. */

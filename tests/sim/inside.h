@@ -39,6 +39,7 @@ struct segment {     /* sequence numbers as TCP's, but of 64 bits from 0 on */
 	uint64_t id; /* the connection's */
 	uint64_t seq, ack;
 	uint64_t sent_us, echo_us; /* timestamps (RFC 7323) */
+	uint64_t early_us; /* when the latest of what waits out of order was sent (as of SACK) */
 	uint32_t window;
 	uint8_t flags;
 };

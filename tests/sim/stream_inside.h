@@ -45,6 +45,7 @@ struct stream {
 	uint64_t rto_us, rtt_us, rtt_var_us;
 	uint64_t sample_seq, sample_us; /* sample_us 0: no round trip is being measured */
 	uint64_t waiting_since_us;	/* awake time of the oldest unacknowledged; 0: none */
+	uint64_t first_sent_us;		/* when what is at una was sent last */
 	uint64_t acked_us;		/* awake time of the last acknowledgement; 0: none */
 	unsigned tries;
 	uint64_t timeout_us; /* the first resend since anything was acknowledged; 0: none */
@@ -57,6 +58,7 @@ struct stream {
 	uint64_t expected;     /* received up to, in order */
 	struct transit *early; /* received out of order, by seq */
 	size_t early_count;
+	uint64_t early_us; /* when the latest of these was sent */
 	uint32_t told_window;
 	bool has_peer_end, owes_ack;
 

@@ -348,6 +348,29 @@ TEST(a_lost_segment_costs_a_retransmission_timeout)
 	end(p);
 }
 
+/* Something is said each 10 ms; the first is lost, and so is what is sent again at 60 ms. */
+TEST(what_is_lost_twice_costs_no_timeout_while_more_is_sent)
+{
+	struct pair *p = connected(false);
+	struct link *link = nic_link(host_nic(p->client.host, 0));
+
+	dial(p, "198.51.100.1:443");
+	run_to(p, 1 * S);
+	for (unsigned i = 0; i < 30; i++) {
+		link_cut(link, LINK_UP, i == 0 || i == 5);
+		say(&p->client, 7);
+		run_to(p, 1 * S + i * 10 * MS + 5 * MS);
+		if (i == 13)
+			CHECK_INT(p->server.got, 0);
+		if (i == 20) /* a timeout would come at 240 ms */
+			CHECK(p->server.got >= 18 * 7);
+		run_to(p, 1 * S + (i + 1) * 10 * MS);
+	}
+	run_to(p, 1 * S + 330 * MS);
+	CHECK_INT(p->server.got, 30 * 7);
+	end(p);
+}
+
 /* A round trip of 40 ms becomes one of 340: the timer fires at 240. */
 TEST(a_timeout_that_came_too_early_is_undone)
 {
