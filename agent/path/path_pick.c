@@ -157,6 +157,8 @@ static void enter_choice(struct path_peer *p, int slot, int copy, uint64_t now_u
 
 	if (!is_move && !changes_copy)
 		return;
+	if (was_failing)
+		path_why_on_failing(p);
 	struct path_reason r = {.code = path_why_code(p, slot, p->in_use, now_us),
 				.old = p->in_use,
 				.beside = best_other(p, slot)};

@@ -6,7 +6,7 @@
 
 enum { NONE = -1 };
 
-static const uint64_t cause_us = 30 * US_PER_S;
+static const uint64_t cause_us = 30 * US_PER_S, settled_us = 3 * US_PER_S;
 
 static bool is_direct(const struct path *path)
 {
@@ -158,6 +158,12 @@ void path_why_note_cause(struct path_peer *p, const char *code, uint64_t now_us)
 {
 	snprintf(p->pending_code, sizeof(p->pending_code), "%s", code);
 	p->pending_us = now_us;
+}
+
+void path_why_on_failing(struct path_peer *p)
+{
+	if (p->path[p->in_use].live.proved_us > p->pending_us + settled_us)
+		p->pending_code[0] = '\0';
 }
 
 static const char *pending_cause(const struct path_peer *p, uint64_t now_us)

@@ -17,6 +17,8 @@ struct path_reason {
 
 /* The next move within half a minute is due to this cause. */
 void path_why_note_cause(struct path_peer *p, const char *code, uint64_t now_us);
+/* The way in use fails: where it went on answering for seconds after that cause, it is another. */
+void path_why_on_failing(struct path_peer *p);
 
 /* Why the way of slot (-1: none) is taken after old; the same slot where it became suspect. */
 const char *path_why_code(const struct path_peer *p, int slot, int old, uint64_t now_us);

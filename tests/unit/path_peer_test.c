@@ -338,6 +338,21 @@ static const struct score *score_in_use(const struct wire *w, int i)
 	return &w->node[i].p.path[w->node[i].p.in_use].score;
 }
 
+TEST(a_cut_some_seconds_after_a_change_of_address_is_not_put_down_to_it)
+{
+	for (unsigned s = 1; s <= 6; s += 5) {
+		struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
+
+		path_why_note_cause(&w->node[0].p, "address-changed", w->now_us);
+		run(w, s * US_PER_S);
+		w->cut[0] = w->cut[1] = true;
+		run(w, 2 * US_PER_S);
+		CHECK(uses(w, 0, WAY_RELAY));
+		CHECK_STR(why_code(w, 0), s == 1 ? "address-changed" : "path-silent");
+		free(w);
+	}
+}
+
 TEST(a_path_that_was_slow_is_direct_again_soon_after)
 {
 	struct wire *w = wire_typing(20 * MS, BY_ADDRESS_AND_PORT);
