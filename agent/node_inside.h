@@ -131,6 +131,7 @@ struct node {
 	struct derp_map *relay_map;
 	struct node_relay relays[NODE_REGIONS_MAX];
 	size_t n_relays;
+	uint64_t hurried_us; /* those that wait were dialled before their time; 0: never */
 	struct home home;
 	struct control_where where; /* as last told */
 	struct candidate_rules rules;
@@ -245,6 +246,7 @@ void node_reach_changed(struct node *node, const char *code, uint64_t now_us);
 /* A fresh survey, and what is known so far. */
 void node_reach_survey(struct node *node, uint64_t now_us);
 void node_reach_report(const struct node *node, struct stun_survey_report *out);
+/* A way that was good gives no answer: servers are asked, and other relays sought. */
 void node_reach_ask(void *arg);
 size_t node_reach_own_endpoints(void *arg, struct endpoint *out, size_t max);
 
@@ -266,6 +268,8 @@ void node_relays_hold(struct node *node);
 void node_relays_tell_peer(struct node *node, struct peer *peer, uint64_t now_us);
 void node_relays_send(void *arg, uint32_t region, const struct public_key *to, const uint8_t *buf,
 		      size_t len);
+/* A peer's way gives no answer: relays that wait are dialled soon, once a second at most. */
+void node_relays_hurry(struct node *node, uint64_t now_us);
 /* Asks again for the addresses of STUN servers that were not found; and forgets those asked for. */
 void node_relays_retry_lookups(struct node *node);
 void node_relays_drop_lookups(struct node *node);

@@ -137,6 +137,7 @@ void node_reach_ask(void *arg)
 {
 	struct node *node = arg;
 
+	node_relays_hurry(node, clock_now_us());
 	/* Asked for in passing, from within a peer's actions: the next round of the timer does it.
 	 */
 	if (stun_survey_is_done(node->survey))

@@ -16,6 +16,8 @@ enum {
 	REASONS_TOLD_MAX = 4, /* of one outage, in history and log */
 };
 
+static const uint64_t hurry_gap_us = US_PER_S;
+
 /* A STUN server known by name, on its way to an address. */
 struct node_lookup {
 	struct node_lookup *next;
@@ -332,6 +334,15 @@ const struct relay_thread_ops node_relay_ops = {
 	.on_packet = on_packet,
 	.on_peer_gone = on_peer_gone,
 };
+
+void node_relays_hurry(struct node *node, uint64_t now_us)
+{
+	if (!node->relay_thread ||
+	    (node->hurried_us != 0 && now_us - node->hurried_us < hurry_gap_us))
+		return;
+	node->hurried_us = now_us;
+	relay_thread_hurry(node->relay_thread);
+}
 
 void node_relays_send(void *arg, uint32_t region, const struct public_key *to, const uint8_t *buf,
 		      size_t len)

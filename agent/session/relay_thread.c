@@ -220,6 +220,11 @@ static void push_word(struct relay_thread *rt, enum relay_command_kind kind)
 		relay_count(&rt->counters.dropped_news, 1);
 }
 
+void relay_thread_hurry(struct relay_thread *rt)
+{
+	push_word(rt, RELAY_COMMAND_HURRY);
+}
+
 void relay_thread_doubt(struct relay_thread *rt)
 {
 	push_word(rt, RELAY_COMMAND_DOUBT);

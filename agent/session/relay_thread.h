@@ -77,6 +77,8 @@ void relay_thread_hold(struct relay_thread *rt, const uint32_t *regions, size_t 
 /* Before everything of the lane's. Dropped (and counted) where the region is not to be had. */
 void relay_thread_send(struct relay_thread *rt, uint32_t region, const struct public_key *to,
 		       const uint8_t *buf, size_t len);
+/* What goes by one way gets no answer: the relays that wait are dialled soon, to be another. */
+void relay_thread_hurry(struct relay_thread *rt);
 /* A connection to somebody else broke: the relays that stand are asked whether they do, and those
  * that wait are dialled soon, since it may not be they who failed. */
 void relay_thread_doubt(struct relay_thread *rt);

@@ -240,12 +240,17 @@ static void send_by(struct relay_worker *w, uint32_t region, enum relay_queue qu
 		relay_count(&w->cfg.counters->dropped_no_session, 1);
 }
 
+static void hurry_all(struct relay_worker *w, uint64_t now_us)
+{
+	for (size_t i = 0; i < w->n_links; i++)
+		relay_link_hurry(w->links[i], now_us);
+}
+
 static void doubt_all(struct relay_worker *w, uint64_t now_us)
 {
-	for (size_t i = 0; i < w->n_links; i++) {
-		relay_link_hurry(w->links[i], now_us);
+	hurry_all(w, now_us);
+	for (size_t i = 0; i < w->n_links; i++)
 		relay_link_doubt(w->links[i], now_us);
-	}
 }
 
 static void check_all(struct relay_worker *w, uint64_t now_us)
@@ -294,6 +299,9 @@ static void take_command(struct relay_worker *w, const uint8_t *record, size_t l
 		return;
 	case RELAY_COMMAND_SEND:
 		send_by(w, command.region, RELAY_QUEUE_FRONT, &command.key, body, body_len, now_us);
+		return;
+	case RELAY_COMMAND_HURRY:
+		hurry_all(w, now_us);
 		return;
 	case RELAY_COMMAND_DOUBT:
 		doubt_all(w, now_us);

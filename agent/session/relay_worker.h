@@ -21,6 +21,7 @@ enum relay_command_kind {
 	RELAY_COMMAND_SET_MAP,
 	RELAY_COMMAND_HOLD, /* body: regions, home first */
 	RELAY_COMMAND_SEND, /* body: the packet */
+	RELAY_COMMAND_HURRY,
 	RELAY_COMMAND_DOUBT,
 	RELAY_COMMAND_CHECK,
 };

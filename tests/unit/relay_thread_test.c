@@ -50,7 +50,7 @@ struct net {
 	uint32_t region; /* of the test's relay */
 
 	struct relay_status status;
-	unsigned ups, downs, packets, gones, bulk, wanted_bulk;
+	unsigned told, ups, downs, packets, gones, bulk, wanted_bulk;
 	size_t packet_len;
 	bool timed_out;
 	bool (*done)(const struct net *n);
@@ -173,6 +173,7 @@ static void on_status(void *arg, const struct relay_status *status)
 {
 	struct net *n = arg;
 
+	n->told++;
 	n->ups += status->up && !n->status.up;
 	n->downs += !status->up && n->status.up;
 	n->status = *status;
@@ -563,5 +564,23 @@ TEST(an_unreachable_relay_is_told_with_the_reason)
 	run_until(&n, never, 1);
 	CHECK(!n.status.up);
 	CHECK_STR(n.status.reason, "connecting to 127.0.0.1: Connection refused");
+	net_wipe(&n);
+}
+
+/* Alone it waits 0.1, 0.2, 0.4, 0.8 s and more at most between two dials. */
+TEST(whoever_hurries_dials_a_relay_that_waits)
+{
+	struct net n;
+
+	net_init(&n, true);
+	tcp_listener_free(n.listener);
+	n.listener = NULL;
+	hold(&n);
+	for (unsigned i = 0; i < 40; i++) {
+		usleep(50 * 1000);
+		relay_thread_hurry(n.rt);
+	}
+	run_until(&n, never, 1);
+	CHECK(n.told >= 16);
 	net_wipe(&n);
 }
