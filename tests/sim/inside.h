@@ -42,6 +42,7 @@ struct segment {     /* sequence numbers as TCP's, but of 64 bits from 0 on */
 	uint64_t early_us; /* when the latest of what waits out of order was sent (as of SACK) */
 	uint32_t window;
 	uint8_t flags;
+	bool is_again; /* its bytes were sent before */
 };
 
 struct transit {

@@ -224,6 +224,7 @@ void internet_show_taps(const struct transit *p, struct host *sender, bool is_se
 		.data = p->data,
 		.len = p->len,
 		.is_sealed = is_sealed,
+		.is_again = p->kind == WIRE_TCP && p->segment.is_again,
 	};
 
 	for (size_t i = 0; i < net->n_taps; i++)

@@ -72,6 +72,7 @@ struct wire_packet {
 	const uint8_t *data;	  /* the payload; valid during the call */
 	size_t len;
 	bool is_sealed; /* WIRE_TCP: stands for bytes inside TLS (stream_set_sealed) */
+	bool is_again;	/* WIRE_TCP: the kernel sends once more what may be lost */
 };
 
 typedef void internet_tap_fn(void *arg, const struct wire_packet *packet);

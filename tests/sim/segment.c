@@ -67,7 +67,8 @@ void segment_send(struct stream *s, uint8_t flags, uint64_t seq, size_t len)
 				      .sent_us = world_now_us(),
 				      .echo_us = s->echo_us,
 				      .early_us = s->early ? s->early_us : 0,
-				      .flags = flags};
+				      .flags = flags,
+				      .is_again = len > 0 && seq < s->highest};
 	if (len > 0)
 		memcpy(p->data, byte_queue_front(&s->out) + (seq - s->una), len);
 	if (flags & SEGMENT_ACK)

@@ -624,13 +624,14 @@ static void on_tap(void *arg, const struct wire_packet *wire)
 	uint64_t *sealed = arg;
 
 	if (wire->kind == WIRE_TCP && wire->len > 0)
-		sealed[wire->is_sealed]++;
+		sealed[wire->is_again ? 2 : wire->is_sealed]++;
 }
 
-TEST(taps_know_what_is_sealed)
+TEST(taps_know_what_is_sealed_and_what_is_sent_again)
 {
 	struct pair *p = connected(false);
-	uint64_t sealed[2] = {0};
+	struct link *link = nic_link(host_nic(p->client.host, 0));
+	uint64_t sealed[3] = {0};
 
 	internet_add_tap(on_tap, sealed);
 	dial(p, "198.51.100.1:443");
@@ -641,6 +642,14 @@ TEST(taps_know_what_is_sealed)
 	say(&p->client, 3);
 	CHECK_INT(sealed[false], 1);
 	CHECK_INT(sealed[true], 2);
+	run_to(p, 2 * S);
+	link_cut(link, LINK_UP, true);
+	say(&p->client, 3);
+	run_to(p, 2 * S + 1);
+	link_cut(link, LINK_UP, false);
+	run_to(p, 3 * S);
+	CHECK_INT(sealed[true], 3);
+	CHECK_INT(sealed[2], 1);
 	end(p);
 }
 
