@@ -34,7 +34,8 @@ struct peer *node_find_peer(struct node *node, uint32_t id)
 void node_warn_state(struct node *node, int err)
 {
 	if (err != 0 && err != -ENOENT)
-		log_warn("state", log_event("disk"), log_str("error", node->state.error));
+		log_warn("state", log_event(err == -EBADMSG ? "left-out" : "disk"),
+			 log_str("error", node->state.error));
 }
 
 static bool is_file(const struct node *node, const char *path, const char *name)
@@ -237,7 +238,7 @@ static int load_identity(struct node *node, char error[static NODE_ERROR_LEN])
 		err = state_save_identity(&node->state, &node->id);
 	}
 	if (err != 0)
-		snprintf(error, NODE_ERROR_LEN, "%s", node->state.error);
+		state_explain_refusal(&node->state, err, error, NODE_ERROR_LEN);
 	return err;
 }
 
@@ -248,7 +249,7 @@ static int load_state(struct node *node, char error[static NODE_ERROR_LEN])
 	if (err == 0)
 		err = load_identity(node, error);
 	else
-		snprintf(error, NODE_ERROR_LEN, "%s", node->state.error);
+		state_explain_refusal(&node->state, err, error, NODE_ERROR_LEN);
 	if (err != 0)
 		return err;
 	err = state_load_reserve(&node->state, &node->reserve);
@@ -257,7 +258,7 @@ static int load_state(struct node *node, char error[static NODE_ERROR_LEN])
 	if (err == -ENOENT)
 		err = 0;
 	if (err != 0)
-		snprintf(error, NODE_ERROR_LEN, "%s", node->state.error);
+		state_explain_refusal(&node->state, err, error, NODE_ERROR_LEN);
 	node->serial = node->reserve.serial;
 	return err;
 }

@@ -178,9 +178,6 @@ void node_load_map(struct node *node, uint64_t now_us)
 	take_map(node, &saved.map, now_us);
 	node->map.heard_unix_s = saved.heard_unix_s;
 	state_map_wipe(&saved);
-	/* A process that ended in haste left it unsynced (saver.h): power may still take it. */
-	if (node->map_save_us == US_NEVER)
-		node->map_save_us = now_us + map_save_after_us;
 }
 
 void node_apply_map(struct node *node, uint64_t now_us)

@@ -20,7 +20,6 @@ struct job {
 	char *path;
 	void *bytes; /* keys may be among them: wiped before they are freed */
 	size_t len;
-	bool is_vital;
 	int err; /* of a job that failed */
 };
 
@@ -57,11 +56,9 @@ static void report(struct saver *s, struct job *job)
 	wake_post(s->fd);
 }
 
-static void do_job(struct saver *s, struct job *job, bool in_haste)
+static void do_job(struct saver *s, struct job *job)
 {
-	job->err = in_haste && !job->is_vital
-			   ? statefile_write_unsynced(job->path, job->bytes, job->len)
-			   : statefile_write(job->path, job->bytes, job->len);
+	job->err = statefile_write(job->path, job->bytes, job->len);
 	if (job->err != 0)
 		report(s, job);
 	else
@@ -81,9 +78,8 @@ static void *run(void *arg)
 			continue;
 		}
 		s->waiting = job->next;
-		bool in_haste = s->ends;
 		pthread_mutex_unlock(&s->lock);
-		do_job(s, job, in_haste);
+		do_job(s, job);
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -174,7 +170,7 @@ static struct job **place_for(struct saver *s, const char *path)
 	return at;
 }
 
-int saver_put(struct saver *s, const char *path, void *bytes, size_t len, bool is_vital)
+int saver_put(struct saver *s, const char *path, void *bytes, size_t len)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	char *copy = strdup(path);
@@ -185,7 +181,7 @@ int saver_put(struct saver *s, const char *path, void *bytes, size_t len, bool i
 		free(bytes);
 		return -ENOMEM;
 	}
-	*job = (struct job){.path = copy, .bytes = bytes, .len = len, .is_vital = is_vital};
+	*job = (struct job){.path = copy, .bytes = bytes, .len = len};
 	pthread_mutex_lock(&s->lock);
 	struct job **at = place_for(s, path), *older = *at;
 	job->next = older ? older->next : NULL;

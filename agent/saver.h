@@ -3,14 +3,12 @@
  * the disk (a sync takes from 1 to 100 ms, and a restart has several).
  *
  * Jobs are whole files; the newest for a path replaces one that still waits. Each is written as
- * statefile_write does it: synced, then renamed over the old one. Where the process ends, what
- * still waits is written so too if a start needs it, else unsynced, which a crash of the process
- * cannot hurt but a power cut may damage. Failures come back to the main thread.
+ * statefile_write does it: synced, then renamed over the old one, also what still waits where the
+ * process ends. Failures come back to the main thread.
  */
 #ifndef WARREN_SAVER_H
 #define WARREN_SAVER_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/wire.h"
@@ -25,8 +23,7 @@ struct saver *saver_new(struct event_base *base,
 /* Writes what waits, then ends. NULL is fine. */
 void saver_free(struct saver *s);
 
-/* Takes bytes (from malloc) over. is_vital: the next start cannot do without it. -ENOMEM: nothing
- * was queued, bytes are freed. */
-MUST_CHECK int saver_put(struct saver *s, const char *path, void *bytes, size_t len, bool is_vital);
+/* Takes bytes (from malloc) over. -ENOMEM: nothing was queued, bytes are freed. */
+MUST_CHECK int saver_put(struct saver *s, const char *path, void *bytes, size_t len);
 
 #endif

@@ -63,7 +63,7 @@ int state_save_reserve(struct state *s, const struct state_reserve *reserve)
 
 	json_add_u64(root, "tai_unix_us", reserve->tai_unix_us);
 	json_add_u64(root, "serial", reserve->serial);
-	return state_record_save(s, "reserve.json", root, true);
+	return state_record_save(s, "reserve.json", root);
 }
 
 /* ---- the end of the process before us ---- */
@@ -161,7 +161,7 @@ int state_save_map(struct state *s, const struct state_map *map)
 	json_add_u64(root, "heard", map->heard_unix_s);
 	json_add_str(root, "map", text);
 	free(text);
-	return state_record_save(s, "map.json", root, false);
+	return state_record_save(s, "map.json", root);
 }
 
 void state_map_wipe(struct state_map *map)
@@ -183,7 +183,7 @@ int state_save_relays(struct state *s, const char *text)
 {
 	char *copy = strdup(text);
 
-	return copy ? state_record_put(s, "relays.json", copy, strlen(text), false)
+	return copy ? state_record_put(s, "relays.json", copy, strlen(text))
 		    : state_record_write_failed(s, "relays.json", -ENOMEM);
 }
 
@@ -240,7 +240,7 @@ int state_save_trust(struct state *s, const struct trust_book *book)
 		json_add_u64(at, "node_serial", known->node_serial);
 		json_add_u64(at, "disco_serial", known->disco_serial);
 	}
-	return state_record_save(s, "trust.json", root, true);
+	return state_record_save(s, "trust.json", root);
 }
 
 /* ---- warm ---- */

@@ -74,9 +74,11 @@ struct saver;
 struct state {
 	struct saver *saver; /* borrowed; NULL: saves are done at once, on this thread */
 	char dir[STATE_PATH_LEN];
-	char error[STATE_ERROR_LEN]; /* of the last failure: which file, what, what to do */
+	char error[STATE_ERROR_LEN]; /* of the last failure: which file, what */
 };
 
+/* The last failure, err, as the reason of a start that is refused: what to do stands behind it. */
+void state_explain_refusal(const struct state *s, int err, char *out, size_t cap);
 /* A failed write in words, into s->error. */
 void state_explain_write(struct state *s, const char *path, int err);
 

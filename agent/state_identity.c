@@ -102,5 +102,5 @@ int state_save_identity(struct state *s, const struct state_identity *id)
 	state_add_ip(root, "ipv6", &id->v6);
 	state_add_prefix(root, "mesh_v4", &id->mesh_v4);
 	state_add_prefix(root, "mesh_v6", &id->mesh_v6);
-	return state_record_save(s, "identity.json", root, true);
+	return state_record_save(s, "identity.json", root);
 }

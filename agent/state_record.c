@@ -18,11 +18,7 @@ static const uint64_t format = 1;
 static int read_failed(struct state *s, const char *name, int err, const char *why)
 {
 	if (err == -EBADMSG)
-		snprintf(
-			s->error, sizeof(s->error),
-			"%s/%s is damaged (%s); restore it from a backup, or move it away to start "
-			"without it",
-			s->dir, name, why);
+		snprintf(s->error, sizeof(s->error), "%s/%s is damaged (%s)", s->dir, name, why);
 	else if (err != -ENOENT)
 		snprintf(s->error, sizeof(s->error), "cannot read %s/%s: %s", s->dir, name,
 			 strerror(-err));
@@ -56,6 +52,13 @@ int state_record_load_bytes(struct state *s, const char *name, size_t max, char 
 	return rc == 0 ? 0 : read_failed(s, name, rc, "");
 }
 
+void state_explain_refusal(const struct state *s, int err, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s%s", s->error,
+		 err == -EBADMSG ? "; restore it from a backup, or move it away to start without it"
+				 : "");
+}
+
 /* ---- writing ---- */
 
 void state_explain_write(struct state *s, const char *path, int err)
@@ -74,14 +77,14 @@ int state_record_write_failed(struct state *s, const char *name, int err)
 	return err;
 }
 
-int state_record_put(struct state *s, const char *name, void *bytes, size_t len, bool is_vital)
+int state_record_put(struct state *s, const char *name, void *bytes, size_t len)
 {
 	char path[STATE_PATH_LEN];
 	int err;
 
 	state_path(s, name, path);
 	if (s->saver) {
-		err = saver_put(s->saver, path, bytes, len, is_vital);
+		err = saver_put(s->saver, path, bytes, len);
 	} else {
 		err = statefile_write(path, bytes, len);
 		sodium_memzero(bytes, len);
@@ -107,11 +110,11 @@ static char *to_text(struct json *tree)
 	return text;
 }
 
-int state_record_save(struct state *s, const char *name, struct json *tree, bool is_vital)
+int state_record_save(struct state *s, const char *name, struct json *tree)
 {
 	char *text = to_text(tree);
 
-	return state_record_put(s, name, text, strlen(text), is_vital);
+	return state_record_put(s, name, text, strlen(text));
 }
 
 int state_record_save_unsynced(struct state *s, const char *name, struct json *tree)

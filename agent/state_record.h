@@ -24,11 +24,9 @@ MUST_CHECK int state_record_load_bytes(struct state *s, const char *name, size_t
 				       size_t *len);
 
 /* ---- writing */
-/* Takes tree, or bytes, over. is_vital: a start fails where the file is damaged. */
-MUST_CHECK int state_record_save(struct state *s, const char *name, struct json *tree,
-				 bool is_vital);
-MUST_CHECK int state_record_put(struct state *s, const char *name, void *bytes, size_t len,
-				bool is_vital);
+/* Takes tree, or bytes, over. */
+MUST_CHECK int state_record_save(struct state *s, const char *name, struct json *tree);
+MUST_CHECK int state_record_put(struct state *s, const char *name, void *bytes, size_t len);
 /* At once and never waited for: a power cut may take it. */
 MUST_CHECK int state_record_save_unsynced(struct state *s, const char *name, struct json *tree);
 MUST_CHECK int state_record_put_unsynced(struct state *s, const char *name, const void *bytes,

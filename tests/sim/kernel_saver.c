@@ -23,7 +23,6 @@ struct job {
 	char *path;
 	void *bytes;
 	size_t len;
-	bool is_vital;
 };
 
 struct saver {
@@ -41,14 +40,13 @@ static void free_job(struct job *job)
 	free(job);
 }
 
-static void write_next(struct saver *s, bool in_haste)
+static void write_next(struct saver *s)
 {
 	struct job *job = s->waiting;
 
 	s->waiting = job->next;
-	int err = in_haste && !job->is_vital
-			  ? statefile_write_unsynced(job->path, job->bytes, job->len)
-			  : statefile_write(job->path, job->bytes, job->len);
+	int err = statefile_write(job->path, job->bytes, job->len);
+
 	if (err)
 		s->failed(s->arg, job->path, err);
 	free_job(job);
@@ -68,7 +66,7 @@ static void on_done(void *arg)
 	struct saver *s = arg;
 
 	if (s->waiting)
-		write_next(s, false);
+		write_next(s);
 	plan(s);
 }
 
@@ -91,7 +89,7 @@ void saver_free(struct saver *s)
 	if (!s)
 		return;
 	while (s->waiting)
-		write_next(s, true);
+		write_next(s);
 	world_event_cancel(&s->done);
 	if (host_part(s->host, HOST_SAVER) == s)
 		host_set_part(s->host, HOST_SAVER, NULL, NULL);
@@ -108,7 +106,7 @@ static struct job **place_for(struct saver *s, const char *path)
 	return at;
 }
 
-int saver_put(struct saver *s, const char *path, void *bytes, size_t len, bool is_vital)
+int saver_put(struct saver *s, const char *path, void *bytes, size_t len)
 {
 	struct job *job = calloc(1, sizeof(*job));
 	char *copy = strdup(path);
@@ -117,11 +115,8 @@ int saver_put(struct saver *s, const char *path, void *bytes, size_t len, bool i
 		abort();
 	struct job **at = place_for(s, path), *older = *at;
 
-	*job = (struct job){.next = older ? older->next : NULL,
-			    .path = copy,
-			    .bytes = bytes,
-			    .len = len,
-			    .is_vital = is_vital};
+	*job = (struct job){
+		.next = older ? older->next : NULL, .path = copy, .bytes = bytes, .len = len};
 	*at = job;
 	if (older)
 		free_job(older);

@@ -29,7 +29,7 @@ static void on_failed(void *arg, const char *path, int err)
 
 static void put(struct saver *s, const char *path, const char *text)
 {
-	CHECK_INT(saver_put(s, path, strdup(text), strlen(text), false), 0);
+	CHECK_INT(saver_put(s, path, strdup(text), strlen(text)), 0);
 }
 
 TEST(has_written_everything_when_it_ends_and_the_newest_last)

@@ -95,7 +95,7 @@ TEST(names_the_damaged_file_and_what_to_do)
 {
 	struct state s = open_fresh();
 	struct state_identity id;
-	char path[STATE_PATH_LEN];
+	char path[STATE_PATH_LEN], text[512];
 
 	state_path(&s, "identity.json", path);
 	FILE *f = fopen(path, "w");
@@ -103,8 +103,9 @@ TEST(names_the_damaged_file_and_what_to_do)
 	fputs("{\"machine_secret\": \"00\"", f);
 	fclose(f);
 	CHECK_INT(state_load_identity(&s, &id), -EBADMSG);
-	CHECK(strstr(s.error, "identity.json is damaged") != NULL);
-	CHECK(strstr(s.error, "move it away") != NULL);
+	state_explain_refusal(&s, -EBADMSG, text, sizeof(text));
+	CHECK(strstr(text, "identity.json is damaged") != NULL);
+	CHECK(strstr(text, "move it away") != NULL);
 	discard(&s);
 }
 
