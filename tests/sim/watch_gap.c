@@ -84,8 +84,11 @@ void watch_gap_on_echo(struct watch_gap *w, uint64_t now_us)
 {
 	uint64_t silence_us = now_us - w->last_us;
 
+	/* The first is late by its way alone, not by the typist's rhythm. */
+	bool is_late = !w->heard && silence_us > least_us;
+
 	judge_silence(w, now_us);
-	if (is_silence(w, silence_us))
+	if (is_late || is_silence(w, silence_us))
 		keep(w->may, &w->n_may, w->last_us, now_us);
 	if (silence_us > least_us)
 		w->still = (struct expect_span){w->last_us, now_us};

@@ -484,6 +484,26 @@ TEST(what_somebody_felt_before_may_be_told_when_they_hear_of_each_other_again)
 	CHECK(!v[0].failed && v[1].failed);
 }
 
+TEST(a_first_echo_as_late_as_a_gap_may_be_told_as_one_from_the_last_proof_on)
+{
+	struct day d = two_owners();
+	struct expect e;
+	struct verdict late = {0}, soon = {0};
+	struct watch_gap w;
+
+	expect_init(&e, &d, 0, 1);
+	for (unsigned is_late = 0; is_late < 2; is_late++) {
+		watch_gap_on_begin(&w, &e, "a", "b", 230 * MS, 100 * S);
+		watch_gap_on_echo(&w, 100 * S + (is_late ? 286 : 249) * MS);
+		watch_gap_on_told(&w, 90 * S, 100290 * MS);
+		for (unsigned i = 2; i <= 20; i++)
+			watch_gap_on_echo(&w, 100 * S + i * 230 * MS);
+		watch_gap_on_end(&w, 110 * S, is_late ? &late : &soon);
+	}
+	CHECK(!late.failed);
+	CHECK_STR(soon.invariant, "gap");
+}
+
 TEST(a_gap_of_other_data_between_two_slow_keystrokes_may_be_told)
 {
 	struct day d = two_owners();
