@@ -77,11 +77,21 @@ static bool is_secret(const char *word)
 	return strncmp(word, "warren://", 9) == 0 || strstr(word, "token=");
 }
 
-/* Does a word that is none of them say the same? Then a message may repeat it. */
+/* How much of a word is no secret: of one that has any, what stands before its equals sign. */
+static size_t open_len(const char *word)
+{
+	size_t len = strlen(word), before = strcspn(word, "=");
+
+	if (!is_secret(word))
+		return len;
+	return before < len ? before : strcspn(word, ":");
+}
+
+/* Does what is no secret say the same? Then a message may repeat it. */
 static bool is_said_openly(const struct line *l, const char *secret)
 {
 	for (int i = 1; i < l->argc; i++)
-		if (!is_secret(l->given[i]) && strstr(l->given[i], secret))
+		if (memmem(l->given[i], open_len(l->given[i]), secret, strlen(secret)))
 			return true;
 	return false;
 }
