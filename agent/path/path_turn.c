@@ -33,6 +33,20 @@ static bool met_nobody(const struct path_peer *p, const struct probe *probe, uin
 	       probe->sent_us + path_restart_us + wait_us >= p->quiet_until_us;
 }
 
+/* A probe is known to be lost a second after it was sent; others have been answered since. */
+static unsigned answered_after(const struct path_peer *p, unsigned number)
+{
+	const struct probe *lost = &p->probes.ring[number % PROBES_OPEN_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = number + 1; i != p->probes.next; i++) {
+		const struct probe *probe = &p->probes.ring[i % PROBES_OPEN_MAX];
+
+		n += probe->slot == lost->slot && probe->answered;
+	}
+	return n;
+}
+
 static void settle_probes(struct path_peer *p, uint64_t now_us)
 {
 	for (unsigned i = probe_first_open(&p->probes); i != p->probes.next; i++) {
@@ -48,7 +62,7 @@ static void settle_probes(struct path_peer *p, uint64_t now_us)
 		probe->settled = true;
 		if (path->live.state == PATH_UP && probe->sent_us >= path->live.since_us &&
 		    !met_nobody(p, probe, wait_us))
-			score_on_lost_probe(&path->score);
+			score_on_lost_probe(&path->score, answered_after(p, i));
 	}
 }
 

@@ -34,9 +34,16 @@ static void note_min(struct score *s, uint64_t rtt_us, uint64_t now_us)
 	s->min_since_us = now_us;
 }
 
-static void note_fate(struct score *s, uint64_t lost)
+/* Before the later ones, as far as they are known. */
+static void note_fate(struct score *s, uint64_t lost, unsigned later)
 {
-	s->fate = s->fate << 1 | lost;
+	if (later > s->fates)
+		later = s->fates;
+	if (later == FATES_MAX)
+		return;
+	uint64_t newer = s->fate & ((1ULL << later) - 1);
+
+	s->fate = (s->fate >> later << 1 | lost) << later | newer;
 	if (s->fates < FATES_MAX)
 		s->fates++;
 }
@@ -87,12 +94,12 @@ void score_on_rtt(struct score *s, uint64_t rtt_us, uint64_t now_us)
 	s->last_us = rtt_us;
 	s->last_at_us = now_us;
 	note_min(s, rtt_us, now_us);
-	note_fate(s, 0);
+	note_fate(s, 0, 0);
 }
 
-void score_on_lost_probe(struct score *s)
+void score_on_lost_probe(struct score *s, unsigned later)
 {
-	note_fate(s, 1);
+	note_fate(s, 1, later);
 }
 
 void score_on_packets(struct score *s, uint32_t sent, uint32_t lost)

@@ -16,7 +16,7 @@ struct score {			      /* all zero: nothing measured */
 	uint64_t min_us;    /* the least of the last 10 to 20 s: what is left without queues */
 	uint64_t jitter_us; /* RFC 3550 6.4.1's smoothing of differences of RTT, 1/16 and more */
 	uint64_t min_new_us, min_since_us;
-	uint64_t fate;		  /* bit 0: the newest settled probe; 1 = lost */
+	uint64_t fate;		  /* bit 0: the newest of the settled probes; 1 = lost */
 	unsigned fates;		  /* how many bits are valid, at most 64 */
 	uint32_t packets;	  /* seen for the next, up to what it takes to judge */
 	uint32_t packets_whole;	  /* since one was lost last */
@@ -24,8 +24,9 @@ struct score {			      /* all zero: nothing measured */
 };
 
 void score_on_rtt(struct score *s, uint64_t rtt_us, uint64_t now_us);
-/* A probe went without an answer for good. */
-void score_on_lost_probe(struct score *s);
+/* A probe went without an answer for good; later: how many were sent after it and have been
+ * answered. In the order of their sending it shows which were lost in a row. */
+void score_on_lost_probe(struct score *s, unsigned later);
 /* Of sent data packets, lost did not reach the peer. */
 void score_on_packets(struct score *s, uint32_t sent, uint32_t lost);
 /* No data goes by the way any more: its probes alone tell. */

@@ -11,7 +11,7 @@ static struct score measured(uint64_t rtt_us, unsigned probes, unsigned lost_eac
 
 	for (unsigned i = 1; i <= probes; i++) {
 		if (lost_each && i % lost_each == 0)
-			score_on_lost_probe(&s);
+			score_on_lost_probe(&s, 0);
 		else
 			score_on_rtt(&s, rtt_us, i * 250 * MS);
 	}
@@ -89,13 +89,38 @@ TEST(probes_lost_in_a_row_are_lost_once)
 	struct score s = measured(20 * MS, 40, 0);
 
 	for (unsigned i = 0; i < 6; i++)
-		score_on_lost_probe(&s);
+		score_on_lost_probe(&s, 0);
 	CHECK(score_loss(&s) == 0);
 	score_on_rtt(&s, 20 * MS, 41 * 250 * MS);
-	score_on_lost_probe(&s);
+	score_on_lost_probe(&s, 0);
 	score_on_rtt(&s, 20 * MS, 42 * 250 * MS);
-	score_on_lost_probe(&s);
+	score_on_lost_probe(&s, 0);
 	CHECK(score_loss(&s) > 0.03); /* two more of 50 */
+}
+
+TEST(probes_lost_in_a_row_are_known_by_the_order_of_sending)
+{
+	struct score s = measured(20 * MS, 40, 0);
+	unsigned later = 0;
+
+	for (unsigned i = 0; i < 6; i++) {
+		score_on_rtt(&s, 20 * MS, (41 + i) * 250 * MS);
+		score_on_lost_probe(&s, ++later);
+	}
+	CHECK(score_loss(&s) == 0);
+	score_on_lost_probe(&s, later - 1); /* two more of 52, apart from the others */
+	score_on_lost_probe(&s, later - 3);
+	CHECK(score_loss(&s) > 0.03);
+}
+
+TEST(a_probe_lost_before_all_that_is_known_says_nothing)
+{
+	struct score s = measured(20 * MS, 64, 0);
+
+	for (unsigned later = 60; later <= 70; later += 2)
+		score_on_lost_probe(&s, later);
+	CHECK_INT(s.fates, 64);
+	CHECK(score_loss(&s) < 0.05);
 }
 
 TEST(one_lost_probe_is_no_loss_and_few_probes_tell_nothing)
