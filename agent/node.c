@@ -106,6 +106,7 @@ static uint64_t next_deadline_us(const struct node *node)
 
 	if (node->on) {
 		next_us = sooner(next_us, node_reach_deadline_us(node));
+		next_us = sooner(next_us, node_relays_deadline_us(node));
 		next_us = sooner(next_us, node->flows_due_us);
 		next_us = sooner(next_us, node->map_save_us);
 		next_us = sooner(next_us, node->warm_save_us);
@@ -216,6 +217,7 @@ static void on_timer(void *arg, uint64_t now_us)
 	node_commands_on_deadline(node, now_us);
 	if (node->on) {
 		node_reach_on_deadline(node, now_us);
+		node_relays_on_deadline(node, now_us);
 		peers_on_deadline(node, now_us);
 		node_reach_on_activity(node, now_us);
 		on_saves_due(node, now_us);

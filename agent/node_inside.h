@@ -131,7 +131,8 @@ struct node {
 	struct derp_map *relay_map;
 	struct node_relay relays[NODE_REGIONS_MAX];
 	size_t n_relays;
-	uint64_t hurried_us; /* those that wait were dialled before their time; 0: never */
+	/* Those that wait were dialled before their time, and are to be once more; 0: not. */
+	uint64_t hurried_us, hurry_due_us;
 	struct home home;
 	struct control_where where; /* as last told */
 	struct candidate_rules rules;
@@ -268,8 +269,11 @@ void node_relays_hold(struct node *node);
 void node_relays_tell_peer(struct node *node, struct peer *peer, uint64_t now_us);
 void node_relays_send(void *arg, uint32_t region, const struct public_key *to, const uint8_t *buf,
 		      size_t len);
-/* A peer's way gives no answer: relays that wait are dialled soon, once a second at most. */
+/* A peer's way gives no answer, or the network changed: relays that wait are dialled soon, once a
+ * second at most. */
 void node_relays_hurry(struct node *node, uint64_t now_us);
+void node_relays_on_deadline(struct node *node, uint64_t now_us);
+uint64_t node_relays_deadline_us(const struct node *node);
 /* Asks again for the addresses of STUN servers that were not found; and forgets those asked for. */
 void node_relays_retry_lookups(struct node *node);
 void node_relays_drop_lookups(struct node *node);

@@ -422,3 +422,4 @@ void node_reach_stop(struct node *node)
 	node->home = (struct home){0};
 	node->where = (struct control_where){0};
 }
+	node->hurry_due_us = 0;

@@ -337,11 +337,26 @@ const struct relay_thread_ops node_relay_ops = {
 
 void node_relays_hurry(struct node *node, uint64_t now_us)
 {
-	if (!node->relay_thread ||
-	    (node->hurried_us != 0 && now_us - node->hurried_us < hurry_gap_us))
+	if (!node->relay_thread || node->hurry_due_us != 0)
+		return;
+	node->hurry_due_us = now_us;
+	if (node->hurried_us != 0 && now_us - node->hurried_us < hurry_gap_us)
+		node->hurry_due_us = node->hurried_us + hurry_gap_us;
+	node_relays_on_deadline(node, now_us);
+}
+
+void node_relays_on_deadline(struct node *node, uint64_t now_us)
+{
+	if (now_us < node_relays_deadline_us(node))
 		return;
 	node->hurried_us = now_us;
+	node->hurry_due_us = 0;
 	relay_thread_hurry(node->relay_thread);
+}
+
+uint64_t node_relays_deadline_us(const struct node *node)
+{
+	return node->hurry_due_us != 0 ? node->hurry_due_us : US_NEVER;
 }
 
 void node_relays_send(void *arg, uint32_t region, const struct public_key *to, const uint8_t *buf,

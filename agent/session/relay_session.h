@@ -129,8 +129,9 @@ void relay_session_doubt(struct relay_session *s, uint64_t now_us, struct writer
 enum relay_session_do relay_session_check(struct relay_session *s, uint64_t now_us,
 					  struct writer *out);
 
-/* Another relay, which stood, ends or is about to: a wait that is left is cut to a moment, so that
- * one that has come back meanwhile takes over. random: 32 random bits. */
+/* Another relay, which stood, ends or is about to, or a peer's way gives no answer: a wait that is
+ * left, also one the relay asked for, is cut to a moment, so that one that has come back meanwhile
+ * takes over. random: 32 random bits. */
 void relay_session_hurry(struct relay_session *s, uint32_t random, uint64_t now_us);
 
 #endif
