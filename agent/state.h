@@ -11,7 +11,9 @@
  *	flows          the filter's flow table
  *
  * Files are 0600 in a directory 0700. Reading checks everything; a damaged file is an error that
- * names file and field, and nothing is overwritten then. The history ring is measure's own file.
+ * names file and field. What the daemon cannot do without (identity, trust, reserve) is never
+ * overwritten then; the others it leaves out, says so, and writes anew. The history ring is
+ * measure's own file.
  */
 #ifndef WARREN_STATE_H
 #define WARREN_STATE_H

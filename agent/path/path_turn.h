@@ -1,8 +1,8 @@
 /*
  * path_turn: what begins and ends every event of path_peer.
  *
- * Part of path_peer, for its files only. Each of its public functions begins a turn, changes what
- * it knows, and ends the turn: what time alone has done is taken in, a way is picked, what is due
+ * Part of path_peer, for its files only. Each of its events begins a turn, changes what it knows,
+ * and ends the turn: what time alone has done is taken in, a way is picked, what is due
  * goes out, and the next deadline is set.
  */
 #ifndef WARREN_PATH_TURN_H
