@@ -144,7 +144,7 @@ void node_init_env(struct node *node)
 		.engine = node->engine,
 		.disco_keys = &node->disco_keys,
 		.rules = &node->rules,
-		.relay_only = node->settings->relay_only,
+		.obstacle = node->settings->relay_only ? PATH_RELAY_ONLY : PATH_NO_OBSTACLE,
 		.send_relay = node_relays_send,
 		.next_serial = node_next_serial,
 		.own_endpoints = node_reach_own_endpoints,

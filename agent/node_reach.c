@@ -112,6 +112,12 @@ size_t node_reach_own_endpoints(void *arg, struct endpoint *out, size_t max)
 
 /* ---- surveys ---- */
 
+/* By address, or by a name that each survey looks up again. */
+static bool knows_servers(const struct node *node)
+{
+	return node->n_servers > 0 || node->lookups;
+}
+
 static void send_due_questions(struct node *node, uint64_t now_us)
 {
 	struct stun_send ask;
@@ -119,18 +125,6 @@ static void send_due_questions(struct node *node, uint64_t now_us)
 	while (stun_survey_next(node->survey, now_us, &ask))
 		if (engine_send_udp(node->engine, &ask.to, ask.bytes, ask.len) != 0)
 			stun_survey_on_send_error(node->survey, &ask.to);
-}
-
-void node_reach_survey(struct node *node, uint64_t now_us)
-{
-	uint8_t random[STUN_TXID_LEN];
-
-	randombytes_buf(random, sizeof(random));
-	stun_survey_start(node->survey, node->servers, node->n_servers, random, now_us);
-	node->survey_told = false;
-	node->surveyed_us = now_us;
-	node_relays_retry_lookups(node);
-	send_due_questions(node, now_us);
 }
 
 void node_reach_ask(void *arg)
@@ -177,9 +171,12 @@ static void ask_again_soon(struct node *node, uint64_t now_us)
 
 static void tell_obstacle(struct node *node, enum path_obstacle obstacle, uint64_t now_us)
 {
+	if (node->env.obstacle == PATH_RELAY_ONLY)
+		return; /* the user's word */
+	node->env.obstacle = obstacle;
 	for (size_t i = 0; i < node->n_peers; i++)
 		if (node->peers[i].peer)
-			peer_set_obstacle(node->peers[i].peer, obstacle, now_us);
+			peer_on_obstacle(node->peers[i].peer, now_us);
 }
 
 /* One answer is enough, whatever the others say: peers are to be asked at once. */
@@ -191,16 +188,33 @@ static void note_udp_gets_out(struct node *node, uint64_t now_us)
 	tell_obstacle(node, PATH_NO_OBSTACLE, now_us);
 }
 
+/* Once, when all have answered or never will. */
 static void conclude_survey(struct node *node, uint64_t now_us)
 {
 	struct stun_survey_report report;
 
+	if (node->survey_told || !stun_survey_is_done(node->survey))
+		return;
 	node_reach_report(node, &report);
 	enum path_obstacle obstacle = obstacle_of(&report);
 	node->survey_told = true;
 	if (obstacle == PATH_UDP_BLOCKED)
 		ask_again_soon(node, now_us);
 	tell_obstacle(node, obstacle, now_us);
+	tell_where(node, now_us);
+}
+
+void node_reach_survey(struct node *node, uint64_t now_us)
+{
+	uint8_t random[STUN_TXID_LEN];
+
+	randombytes_buf(random, sizeof(random));
+	stun_survey_start(node->survey, node->servers, node->n_servers, random, now_us);
+	node->survey_told = node->n_servers == 0;
+	node->surveyed_us = now_us;
+	node_relays_retry_lookups(node);
+	send_due_questions(node, now_us);
+	conclude_survey(node, now_us); /* where none could even be sent */
 }
 
 void node_reach_decide_home(struct node *node, uint64_t now_us)
@@ -242,17 +256,17 @@ void node_reach_on_stun(struct node *node, const uint8_t *buf, size_t len,
 		return;
 	}
 	node->stun_taken++;
-	note_udp_gets_out(node, now_us);
+	if (m.class == STUN_SUCCESS)
+		note_udp_gets_out(node, now_us);
 	use_latency(node, from, now_us);
 	tell_where(node, now_us);
-	if (stun_survey_is_done(node->survey) && !node->survey_told)
-		conclude_survey(node, now_us);
+	conclude_survey(node, now_us);
 	node_arm(node);
 }
 
 void node_reach_on_servers(struct node *node, uint64_t now_us)
 {
-	if (node->n_servers > 0) {
+	if (knows_servers(node)) {
 		node->survey_due_us = now_us + survey_active_us;
 		node_reach_survey(node, now_us);
 	}
@@ -263,7 +277,7 @@ void node_reach_on_deadline(struct node *node, uint64_t now_us)
 {
 	if (network_watch_on_deadline(node->watch, now_us))
 		node_reach_changed(node, NULL, now_us);
-	if (now_us >= node->survey_due_us && node->n_servers > 0) {
+	if (now_us >= node->survey_due_us && knows_servers(node)) {
 		bool active = is_anyone_active(node, now_us);
 
 		node->survey_due_us = now_us + (active ? survey_active_us : survey_idle_us);
@@ -271,10 +285,7 @@ void node_reach_on_deadline(struct node *node, uint64_t now_us)
 	}
 	if (now_us >= stun_survey_deadline(node->survey)) {
 		send_due_questions(node, now_us);
-		if (stun_survey_is_done(node->survey) && !node->survey_told) {
-			conclude_survey(node, now_us);
-			tell_where(node, now_us);
-		}
+		conclude_survey(node, now_us);
 	}
 	if (now_us >= home_deadline_us(&node->home))
 		node_reach_decide_home(node, now_us);
@@ -286,7 +297,7 @@ void node_reach_on_activity(struct node *node, uint64_t now_us)
 {
 	uint64_t due_us = node->surveyed_us + survey_active_us;
 
-	if (node->n_servers > 0 && node->survey_due_us > due_us && is_anyone_active(node, now_us))
+	if (knows_servers(node) && node->survey_due_us > due_us && is_anyone_active(node, now_us))
 		node->survey_due_us = due_us;
 }
 
@@ -306,7 +317,7 @@ void node_reach_on_relay_up(struct node *node, uint64_t now_us)
 
 uint64_t node_reach_deadline_us(const struct node *node)
 {
-	uint64_t due_us = node->n_servers > 0 ? node->survey_due_us : US_NEVER;
+	uint64_t due_us = knows_servers(node) ? node->survey_due_us : US_NEVER;
 
 	due_us = sooner(due_us, stun_survey_deadline(node->survey));
 	due_us = sooner(due_us, network_watch_deadline(node->watch));
@@ -357,9 +368,10 @@ void node_reach_changed(struct node *node, const char *code, uint64_t now_us)
 	for (size_t i = 0; i < node->n_peers; i++)
 		if (node->peers[i].peer)
 			peer_on_network_change(node->peers[i].peer, code, now_us);
+	tell_obstacle(node, PATH_NO_OBSTACLE, now_us); /* which they know; who joins does not */
 	relay_thread_check(node->relay_thread);
 	coordinator_link_check(node->link);
-	if (node->n_servers > 0)
+	if (knows_servers(node))
 		node_reach_survey(node, now_us);
 	node_arm(node);
 }
@@ -418,8 +430,8 @@ void node_reach_stop(struct node *node)
 	derp_map_free(node->relay_map);
 	node->relay_map = NULL;
 	node->n_relays = 0;
+	node->hurry_due_us = 0;
 	node->n_servers = 0;
 	node->home = (struct home){0};
 	node->where = (struct control_where){0};
 }
-	node->hurry_due_us = 0;

@@ -136,8 +136,7 @@ int peer_new(const struct peer_env *env, const struct control_peer *info, uint64
 	randombytes_buf(seed, sizeof(seed));
 	path_peer_init(&peer->path, env->rules, seed, now_us);
 	observer_init(&peer->observer, info->id);
-	if (env->relay_only)
-		path_peer_set_obstacle(&peer->path, PATH_RELAY_ONLY, now_us);
+	peer_on_obstacle(peer, now_us);
 	name_candidates(peer, now_us);
 	*out = peer;
 	return 0;
@@ -323,10 +322,13 @@ void peer_set_relays(struct peer *peer, const struct path_relay *relays, size_t 
 	peer_send_initiation(peer);
 }
 
-void peer_set_obstacle(struct peer *peer, enum path_obstacle obstacle, uint64_t now_us)
+void peer_on_obstacle(struct peer *peer, uint64_t now_us)
 {
-	path_peer_set_obstacle(&peer->path, peer->env->relay_only ? PATH_RELAY_ONLY : obstacle,
-			       now_us);
+	struct path_actions actions;
+
+	path_actions_init(&actions);
+	path_peer_set_obstacle(&peer->path, peer->env->obstacle, now_us, &actions);
+	peer_carry_out(peer, &actions, now_us);
 }
 
 void peer_on_own_endpoints(struct peer *peer, uint64_t now_us)

@@ -28,7 +28,7 @@ struct peer_env {
 	const struct disco_keys *disco_keys;
 	struct public_key node_public;
 	const struct candidate_rules *rules;
-	bool relay_only;
+	enum path_obstacle obstacle; /* to direct ways, here; peers are told by peer_on_obstacle */
 
 	/* One packet to a peer's node key through a relay we have a session with. */
 	void (*send_relay)(void *arg, uint32_t region, const struct public_key *to,
@@ -83,7 +83,7 @@ void peer_on_traffic(struct peer *peer, uint64_t now_us);
 void peer_on_send_error(struct peer *peer, int error, uint64_t now_us);
 void peer_on_relay_gone(struct peer *peer, uint32_t region, uint64_t now_us);
 void peer_set_relays(struct peer *peer, const struct path_relay *relays, size_t n, uint64_t now_us);
-void peer_set_obstacle(struct peer *peer, enum path_obstacle obstacle, uint64_t now_us);
+void peer_on_obstacle(struct peer *peer, uint64_t now_us);
 void peer_on_own_endpoints(struct peer *peer, uint64_t now_us);
 void peer_on_network_change(struct peer *peer, const char *code, uint64_t now_us);
 /* Our own timers fired this late: nothing that is missing is held against a path or the network. */

@@ -8,7 +8,7 @@
  * that are news: named for the first time, or the peer was heard from there just now, or we have
  * just come into another network ourselves, or UDP gets out again. Those named before that never
  * answered would else spend what the one needs that works after a move. While UDP does not get out
- * at all, nothing is news.
+ * of our network, only the peer heard from there is news.
  */
 #ifndef WARREN_BUDGET_H
 #define WARREN_BUDGET_H

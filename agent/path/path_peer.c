@@ -126,7 +126,10 @@ void path_peer_on_online(struct path_peer *p, uint64_t now_us, struct path_actio
 void path_peer_on_own_endpoints(struct path_peer *p, uint64_t now_us, struct path_actions *out)
 {
 	path_turn_begin(p, now_us);
-	if (p->in_trouble && p->has_endpoints && p->choice.first.kind == WAY_DIRECT &&
+	/* Where no server answers, none says what our mapping is now. */
+	bool may_be_rebound = p->has_endpoints && p->obstacle != PATH_UDP_BLOCKED;
+
+	if (p->in_trouble && may_be_rebound && p->choice.first.kind == WAY_DIRECT &&
 	    p->pending_code[0] == '\0')
 		path_why_note_cause(p, "nat-rebound", now_us);
 	p->has_endpoints = true;
@@ -135,11 +138,19 @@ void path_peer_on_own_endpoints(struct path_peer *p, uint64_t now_us, struct pat
 	path_turn_end(p, now_us, out);
 }
 
-void path_peer_set_obstacle(struct path_peer *p, enum path_obstacle obstacle, uint64_t now_us)
+void path_peer_set_obstacle(struct path_peer *p, enum path_obstacle obstacle, uint64_t now_us,
+			    struct path_actions *out)
 {
-	if (p->obstacle == PATH_UDP_BLOCKED && obstacle != PATH_UDP_BLOCKED)
-		p->opened_us = now_us;
+	bool opens = p->obstacle == PATH_UDP_BLOCKED && obstacle != PATH_UDP_BLOCKED;
+
 	p->obstacle = obstacle;
+	if (!opens)
+		return;
+	path_turn_begin(p, now_us);
+	p->opened_us = now_us;
+	path_send_restart_burst(p, now_us);
+	path_send_restart_calls(p, now_us);
+	path_turn_end(p, now_us, out);
 }
 
 /* The way in use leads to an address that the peer named before and does not name now. */
@@ -431,6 +442,8 @@ int path_peer_ping(struct path_peer *p, uint64_t now_us, struct path_actions *ou
 {
 	if (p->in_use < 0)
 		return -ENETUNREACH;
+	path_turn_begin(p, now_us);
 	path_send_ping(p, p->in_use, now_us, out);
+	path_turn_end(p, now_us, out);
 	return 0;
 }

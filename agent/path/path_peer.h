@@ -251,7 +251,9 @@ void path_peer_want(struct path_peer *p, uint64_t now_us, struct path_actions *o
 void path_peer_on_online(struct path_peer *p, uint64_t now_us, struct path_actions *out);
 /* Our own endpoints are known, or others than before. */
 void path_peer_on_own_endpoints(struct path_peer *p, uint64_t now_us, struct path_actions *out);
-void path_peer_set_obstacle(struct path_peer *p, enum path_obstacle obstacle, uint64_t now_us);
+/* Where UDP gets out again, the peer is asked at once. */
+void path_peer_set_obstacle(struct path_peer *p, enum path_obstacle obstacle, uint64_t now_us,
+			    struct path_actions *out);
 
 /* Sealed messages of the peer. report is NULL where its message carried none. */
 void path_peer_on_call_me_maybe(struct path_peer *p, const struct endpoint *addrs, size_t n,

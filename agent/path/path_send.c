@@ -124,10 +124,12 @@ static enum budget_claim claim_of(const struct path_peer *p, int slot, uint64_t 
 {
 	const struct candidate *c = &p->candidates.slot[slot];
 
+	if (is_fresh(p->path[slot].live.heard_us, now_us))
+		return BUDGET_NEWS; /* UDP that does not get out may get to a neighbour */
 	if (p->obstacle == PATH_UDP_BLOCKED)
 		return BUDGET_OLD; /* what is kept is for when UDP gets out again */
 	if (is_fresh(p->changed_us, now_us) || is_fresh(p->opened_us, now_us) ||
-	    is_fresh(c->first_us, now_us) || is_fresh(p->path[slot].live.heard_us, now_us))
+	    is_fresh(c->first_us, now_us))
 		return BUDGET_NEWS;
 	return is_fresh(c->named_us, now_us) ? BUDGET_NAMED : BUDGET_OLD;
 }

@@ -193,6 +193,8 @@ static const char *why_relay(const struct path_peer *p, int old, uint64_t now_us
 		return "relay-lost";
 	if (left->live.state == PATH_UP)
 		return "path-better"; /* whatever happened before, it answers */
+	if (is_direct(left) && p->obstacle == PATH_UDP_BLOCKED)
+		return obstacles[p->obstacle].code;
 	if (left->live.state == PATH_PROBING)
 		return cause ? cause : "path-better";
 	return cause ? cause : "path-silent";

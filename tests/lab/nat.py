@@ -92,5 +92,15 @@ def cut_udp(name, peer_ip=None, out=True, back=True):
                "type filter hook forward priority -10; " + " ".join(lines) + " }\n}\n")
 
 
+def refuse_udp(name):
+    """The host's own firewall: sending UDP fails at once (EPERM)."""
+    load(name, "table inet refuse {\n chain c_out { type filter hook output priority 0; "
+               "meta l4proto udp drop; }\n}\n")
+
+
+def allow_udp(name):
+    load(name, "delete table inet refuse\n")
+
+
 def restore_udp(name):
     load(name, "table ip cut { }\ndelete table ip cut\n")

@@ -80,9 +80,11 @@ TEST(says_why_in_words_that_a_person_understands)
 TEST(udp_blocked_goes_by_relay_at_once_and_stays_there)
 {
 	struct wire *w = wire_new(80 * MS, BY_ADDRESS_AND_PORT);
+	struct path_actions none;
 
 	w->cut[0] = w->cut[1] = true;
-	path_peer_set_obstacle(&w->node[0].p, PATH_UDP_BLOCKED, w->now_us);
+	path_actions_init(&none);
+	path_peer_set_obstacle(&w->node[0].p, PATH_UDP_BLOCKED, w->now_us, &none);
 	start_node(w, 0);
 	CHECK(uses(w, 0, WAY_RELAY));
 	CHECK_STR(why_code(w, 0), "udp-blocked");
@@ -94,6 +96,28 @@ TEST(udp_blocked_goes_by_relay_at_once_and_stays_there)
 	CHECK(w->node[0].moves == 1);
 	CHECK(longest_gap_us(w) <= 100 * MS);
 	CHECK(nothing_lost(w));
+	free(w);
+}
+
+TEST(says_that_udp_is_blocked_where_that_is_why_a_direct_way_failed)
+{
+	struct wire *w = wire_new(20 * MS, BY_ADDRESS_AND_PORT);
+	struct path_actions none;
+
+	start_node(w, 0);
+	start_node(w, 1);
+	run(w, US_PER_S);
+	CHECK(uses(w, 0, WAY_DIRECT));
+	w->types = true;
+	w->next_key_us = w->now_us;
+	w->cut[0] = w->cut[1] = true;
+	path_actions_init(&none);
+	path_peer_set_obstacle(&w->node[0].p, PATH_UDP_BLOCKED, w->now_us, &none);
+	path_peer_on_own_endpoints(&w->node[0].p, w->now_us, &none);
+	run(w, 3 * US_PER_S);
+	CHECK(uses(w, 0, WAY_RELAY) && uses(w, 1, WAY_RELAY));
+	CHECK_STR(why_code(w, 0), "udp-blocked");
+	CHECK_STR(why_code(w, 1), "path-silent");
 	free(w);
 }
 

@@ -159,23 +159,80 @@ static unsigned pings_to_news(struct lone *l, const char *text, uint64_t now_us)
 	return count_direct_pings(&l->out);
 }
 
-TEST(what_calls_spend_while_udp_is_blocked_is_not_what_the_end_of_it_needs)
+/* A minute of calls that each name another address, while UDP is blocked. */
+static unsigned pings_of_a_blocked_minute(struct lone *l)
 {
-	struct lone *l = lone_new();
-	uint64_t now_us = start_us;
 	unsigned asked = 0;
 
-	path_peer_set_obstacle(&l->p, PATH_UDP_BLOCKED, now_us);
-	for (unsigned i = 0; i < 1000; i++, now_us += 60 * MS) {
+	path_peer_set_obstacle(&l->p, PATH_UDP_BLOCKED, start_us, &l->out);
+	for (unsigned i = 0; i < 1000; i++) {
 		char text[ENDPOINT_TEXT_LEN];
 
 		snprintf(text, sizeof(text), "198.51.%u.%u:9", i / 200, i % 200 + 1);
-		asked += pings_to_news(l, text, now_us);
+		asked += pings_to_news(l, text, start_us + i * 60 * MS);
 	}
+	return asked;
+}
+
+TEST(what_calls_spend_while_udp_is_blocked_is_not_what_the_end_of_it_needs)
+{
+	struct lone *l = lone_new();
+	uint64_t now_us = start_us + 60 * US_PER_S;
+	unsigned asked = pings_of_a_blocked_minute(l);
+
 	CHECK(asked > 300 && asked < 500);
 	CHECK_INT(pings_to_news(l, "198.51.100.7:9", now_us), 0);
-	path_peer_set_obstacle(&l->p, PATH_NO_OBSTACLE, now_us);
+	path_peer_set_obstacle(&l->p, PATH_NO_OBSTACLE, now_us, &l->out);
 	CHECK_INT(pings_to_news(l, "198.51.100.8:9", now_us), 1);
+	free(l);
+}
+
+TEST(a_neighbour_that_is_heard_is_asked_also_while_udp_is_blocked)
+{
+	struct lone *l = lone_new();
+	const uint8_t txid[PROBE_TXID_LEN] = {7};
+	const struct way neighbour = way_direct(ep("192.168.1.20:41641"));
+
+	pings_of_a_blocked_minute(l);
+	l->out.n = 0;
+	path_peer_on_ping(&l->p, &neighbour, txid, NULL, start_us + 60 * US_PER_S, &l->out);
+	CHECK_INT(count_direct_pings(&l->out), 1);
+	free(l);
+}
+
+TEST(the_peer_is_asked_as_soon_as_udp_gets_out_again)
+{
+	struct lone *l = lone_new();
+	const struct endpoint addr = ep("198.51.100.7:9");
+	uint64_t now_us = start_us;
+
+	path_peer_set_obstacle(&l->p, PATH_UDP_BLOCKED, now_us, &l->out);
+	path_peer_on_own_endpoints(&l->p, now_us, &l->out);
+	path_peer_on_call_me_maybe(&l->p, &addr, 1, now_us, &l->out);
+	for (unsigned i = 0; i < 121; i++, now_us += US_PER_S) {
+		path_peer_want(&l->p, now_us, &l->out);
+		calls_until(l, now_us, now_us + US_PER_S);
+	}
+	l->out.n = 0;
+	path_peer_set_obstacle(&l->p, PATH_NO_OBSTACLE, now_us, &l->out);
+	CHECK_INT(count_direct_pings(&l->out), 1);
+	CHECK_INT(count(&l->out, PATH_SEND_CALL_ME_MAYBE), 1);
+	free(l);
+}
+
+TEST(a_ping_of_the_user_that_is_not_answered_is_asked_again)
+{
+	struct lone *l = lone_new();
+	const uint8_t pong_txid[PROBE_TXID_LEN] = {1};
+	uint8_t txid[PROBE_TXID_LEN];
+	struct way relay = way_relay(1);
+
+	path_peer_on_ping(&l->p, &relay, pong_txid, NULL, start_us, &l->out);
+	CHECK(find_ping(&l->out, txid));
+	path_peer_on_pong(&l->p, &relay, txid, NULL, start_us + 20 * MS, &l->out);
+	l->out.n = 0;
+	CHECK_INT(path_peer_ping(&l->p, start_us + US_PER_S, &l->out), 0);
+	CHECK(path_peer_deadline_us(&l->p) <= start_us + US_PER_S + 110 * MS);
 	free(l);
 }
 
@@ -183,10 +240,10 @@ TEST(an_obstacle_of_the_old_network_is_none_of_the_new)
 {
 	struct lone *l = lone_new();
 
-	path_peer_set_obstacle(&l->p, PATH_UDP_BLOCKED, start_us);
+	path_peer_set_obstacle(&l->p, PATH_UDP_BLOCKED, start_us, &l->out);
 	path_peer_on_network_change(&l->p, "address-changed", start_us + US_PER_S, &l->out);
 	CHECK_INT(l->p.obstacle, PATH_NO_OBSTACLE);
-	path_peer_set_obstacle(&l->p, PATH_RELAY_ONLY, start_us + US_PER_S);
+	path_peer_set_obstacle(&l->p, PATH_RELAY_ONLY, start_us + US_PER_S, &l->out);
 	path_peer_on_network_change(&l->p, "address-changed", start_us + 2 * US_PER_S, &l->out);
 	CHECK_INT(l->p.obstacle, PATH_RELAY_ONLY); /* that was said by the user */
 	free(l);

@@ -8,6 +8,7 @@ import signal
 import time
 
 import mesh
+import nat
 import tools
 import topology
 from scenario import trouble
@@ -154,6 +155,25 @@ def address_change(case, m, typing):
     typing.during("moved", 5)
     typing.finish()
     case.hold("longest gap", typing.gap_ms("moved"), 2000)
+
+
+@trouble("own-firewall")
+def own_firewall(case, m, typing):
+    """The laptop's own firewall refuses UDP, and lets it go again."""
+    nat.refuse_udp("laptop")
+    typing.during("refused", 4)
+    why = m.laptop.status()["peers"][0]["path"]["why_code"]
+    case.check(f"the reason given for the relay is {why}", why == "udp-blocked")
+    straight = tools.FirstDirect(m)
+    allowed_us = tools.now_us()
+    nat.allow_udp("laptop")
+    typing.during("back", 3)
+    seen = straight.result()
+    typing.finish()
+    case.hold("longest gap, UDP refused", typing.gap_ms("refused"), 1000, rtts=5)
+    case.hold("longest gap, UDP back", typing.gap_ms("back"), NO_STALL_MS)
+    back_ms = (seen["at_us"] - allowed_us) / 1000 if "at_us" in seen else None
+    case.hold("direct again", back_ms, 2000)
 
 
 @trouble("flood", nat_kind="fullcone")
