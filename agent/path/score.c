@@ -15,6 +15,9 @@ static const double loss_free = 0.015;
 static const uint64_t relay_extra_us = 5 * US_PER_MS;
 static const uint64_t unknown_price_us = 30 * (uint64_t)US_PER_S;
 static const uint64_t noise_us = 2 * US_PER_MS;
+/* RFC 6298's G: on the steadiest way, too, a timer and the answer it waits for may come together.
+ */
+static const uint64_t clock_grain_us = 2 * US_PER_MS;
 
 static uint64_t distance(uint64_t a, uint64_t b)
 {
@@ -169,7 +172,11 @@ double score_loss(const struct score *s)
 
 uint64_t score_rtt_bound_us(const struct score *s)
 {
-	return score_is_known(s) ? s->srtt_us + 2 * s->jitter_us : 0;
+	uint64_t spread_us = 2 * s->jitter_us;
+
+	if (!score_is_known(s))
+		return 0;
+	return s->srtt_us + (spread_us > clock_grain_us ? spread_us : clock_grain_us);
 }
 
 uint64_t score_price_us(const struct score *s, bool is_direct)

@@ -39,7 +39,7 @@ void score_forget(struct score *s);
 bool score_is_known(const struct score *s);
 /* 0..1 of our packets where enough went by this way, else of our probes. */
 double score_loss(const struct score *s);
-/* RTT to set timers by: smoothed plus twice the jitter. 0 where nothing was measured. */
+/* RTT to set timers by: smoothed plus twice the jitter, 2 ms at least. 0: nothing was measured. */
 uint64_t score_rtt_bound_us(const struct score *s);
 /* The price of sending by this way. Unmeasured ways are worse than any measured one. */
 uint64_t score_price_us(const struct score *s, bool is_direct);
