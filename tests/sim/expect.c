@@ -86,16 +86,34 @@ double expect_lost(const struct expect *e, uint64_t since_us, uint64_t until_us)
 	       passes(e->day, e->a, since_us, until_us) * passes(e->day, e->b, since_us, until_us);
 }
 
+static bool is_relay_event(const struct day_event *event)
+{
+	return (day_fields(event->word) & DAY_HAS_RELAY) != 0;
+}
+
+static bool is_a_relay_away(const struct day *d, uint64_t since_us, uint64_t until_us)
+{
+	for (size_t i = 0; i < d->n_events; i++) {
+		const struct day_event *e = &d->events[i];
+
+		if (is_relay_event(e) && e->at_us <= until_us && e->at_us + e->for_us >= since_us)
+			return true;
+	}
+	return false;
+}
+
 /* What is lost is sent again after 0.3, 0.6 and 1.2 s: loss_us is three losses in a row, at one in
- * ten. At a loss of p as rare are n = 3 ln 0.1 / ln p in a row, which take 0.3 (2^n - 1) s. */
+ * ten. At a loss of p as rare are n = 3 ln 0.1 / ln p in a row, which take 0.3 (2^n - 1) s. Two
+ * relays carry what one relay's TCP holds; one alone meets four such losses about as often. */
 static uint64_t heavy_loss_us(const struct expect *e, uint64_t since_us, uint64_t until_us)
 {
 	double p = expect_lost(e, since_us, until_us);
+	double rows = is_a_relay_away(e->day, since_us, until_us) ? 4 : 3;
 
-	if (p <= 0.1)
+	if (p <= 0)
 		return 0;
-	double times = (exp2(3 * log(0.1) / log(p)) - 1) / (exp2(3) - 1);
-	return (uint64_t)((times - 1) * (double)loss_us);
+	double times = (exp2(rows * log(0.1) / log(p)) - 1) / (exp2(3) - 1);
+	return times > 1 ? (uint64_t)((times - 1) * (double)loss_us) : 0;
 }
 
 /* ---- can a packet get straight through? ---- */
@@ -231,11 +249,6 @@ static void on_relay_event(struct expect *e, const struct day_event *event)
 	if (event->word == DAY_RELAY_POWER) /* nobody is told: until TCP and relay fall silent */
 		add_edge(e, event, event->at_us, 3 * US_PER_S);
 	add_edge(e, event, event->at_us + event->for_us, e->stall_us);
-}
-
-static bool is_relay_event(const struct day_event *event)
-{
-	return (day_fields(event->word) & DAY_HAS_RELAY) != 0;
 }
 
 static void on_cut(struct expect *e, const struct day_event *event)

@@ -61,6 +61,26 @@ TEST(a_link_that_loses_a_fifth_excuses_more_than_one_that_loses_a_tenth)
 	CHECK(expect_pause_us(&e, 61 * S, 62 * S) == 2600 * MS); /* it is over */
 }
 
+TEST(a_link_that_loses_excuses_more_while_one_relay_is_alone)
+{
+	struct day both = quiet_day(), alone;
+	struct expect e;
+
+	day_add(&both, &(struct day_event){.at_us = 50 * S,
+					   .for_us = 10 * S,
+					   .word = DAY_LOSSY,
+					   .who = 1,
+					   .amount = 100});
+	alone = both;
+	day_add(&alone,
+		&(struct day_event){.at_us = 40 * S, .for_us = 12 * S, .word = DAY_RELAY_CRASH});
+	expect_init(&e, &both, 0, 1);
+	uint64_t both_us = expect_pause_us(&e, 51 * S, 52 * S);
+	expect_init(&e, &alone, 0, 1);
+	CHECK(expect_pause_us(&e, 51 * S, 52 * S) > both_us + 2 * S); /* 2 s (2^4 - 1) / 7 */
+	CHECK(expect_pause_us(&e, 55 * S, 56 * S) == both_us);
+}
+
 TEST(a_nat_that_forgets_an_idle_node_is_noticed_when_the_node_asks_next)
 {
 	struct day idle = quiet_day(), typed;
