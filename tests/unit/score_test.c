@@ -131,6 +131,14 @@ TEST(one_lost_probe_is_no_loss_and_few_probes_tell_nothing)
 	CHECK(score_loss(&few) == 0);
 }
 
+TEST(a_timer_on_the_steadiest_way_does_not_meet_the_answer_it_waits_for)
+{
+	struct score s = measured(20 * MS, 40, 0), none = {0};
+
+	CHECK(s.jitter_us == 0 && score_rtt_bound_us(&s) == 22 * MS);
+	CHECK(score_rtt_bound_us(&none) == 0);
+}
+
 TEST(a_difference_of_noise_is_not_better)
 {
 	CHECK(!score_is_clearly_better(19 * MS, 20 * MS));
