@@ -19,6 +19,9 @@ static const uint64_t answer_us = 250 * US_PER_MS;
 static const uint64_t confirm_us = 50 * US_PER_MS;
 /* What a confirmation may take. Where it is lost, packets go with the keys there are. */
 static const uint64_t confirmed_us = 500 * US_PER_MS;
+/* Of one that nobody used so long, the peer's next packet tells. Confirmed when it is old enough to
+ * be renewed, it would be renewed, and both ends of an idle pair would look for ways. */
+static const uint64_t confirm_for_us = 60 * US_PER_S;
 enum { HURRIES_MAX = 4, CONFIRMS_MAX = 5 };
 /* By a relay whose round trip we have not measured. */
 static const uint64_t relay_rtt_us = 100 * US_PER_MS;
@@ -91,7 +94,9 @@ static void confirm_again(struct peer *peer, const struct way *heard, uint64_t r
 
 	if (peer->shook_us == 0 || now_us - peer->shook_us < wait_us)
 		return;
-	bool is_over = peer->n_confirmed == CONFIRMS_MAX || was_heard_since(peer, peer->shook_us);
+	bool is_over = peer->n_confirmed == CONFIRMS_MAX ||
+		       now_us - peer->shook_us > confirm_for_us ||
+		       was_heard_since(peer, peer->shook_us);
 
 	if (is_over)
 		peer->shook_us = 0;
