@@ -379,12 +379,15 @@ int peer_ping(struct peer *peer, uint64_t now_us, uint8_t txid[static DISCO_TXID
 
 	if (err != 0)
 		return err;
-	for (size_t i = 0; i < actions.n; i++) {
+	/* The first is what was asked for; others may be due in the same turn. */
+	err = -EAGAIN;
+	for (size_t i = 0; i < actions.n && err != 0; i++) {
 		if (actions.list[i].kind != PATH_SEND_PING)
 			continue;
 		memcpy(txid, actions.list[i].txid, DISCO_TXID_LEN);
 		*way = actions.list[i].way;
+		err = 0;
 	}
 	peer_carry_out(peer, &actions, now_us);
-	return 0;
+	return err;
 }

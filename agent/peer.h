@@ -98,7 +98,8 @@ void peer_on_deadline(struct peer *peer, uint64_t now_us);
 /* At a warm start: the last good endpoint counts as a candidate, and the handshake goes at once. */
 void peer_warm(struct peer *peer, const struct endpoint *last, uint64_t now_us);
 
-/* One probe more by the way in use, for `warren ping`. -ENETUNREACH where there is no way. */
+/* One probe more by the way in use, for `warren ping`. -ENETUNREACH where there is no way, -EAGAIN
+ * where none could be sent. */
 MUST_CHECK int peer_ping(struct peer *peer, uint64_t now_us, uint8_t txid[static DISCO_TXID_LEN],
 			 struct way *way);
 

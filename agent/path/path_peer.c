@@ -443,7 +443,7 @@ int path_peer_ping(struct path_peer *p, uint64_t now_us, struct path_actions *ou
 	if (p->in_use < 0)
 		return -ENETUNREACH;
 	path_turn_begin(p, now_us);
-	path_send_ping(p, p->in_use, now_us, out);
+	path_send_ping_now(p, p->in_use, now_us, out);
 	path_turn_end(p, now_us, out);
 	return 0;
 }

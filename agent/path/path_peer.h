@@ -295,8 +295,8 @@ void path_peer_on_deadline(struct path_peer *p, const struct path_traffic *traff
 			   struct path_actions *out);
 uint64_t path_peer_deadline_us(const struct path_peer *p);
 
-/* One more ping by the way in use, for `warren ping`: the action's txid comes back in its pong.
- * -ENETUNREACH where there is no way. */
+/* One more ping by the way in use, for `warren ping`: the first of the actions that is one, and its
+ * txid comes back in the pong. -ENETUNREACH where there is no way. */
 int path_peer_ping(struct path_peer *p, uint64_t now_us, struct path_actions *out);
 
 const struct path_choice *path_peer_choice(const struct path_peer *p);

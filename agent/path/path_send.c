@@ -147,7 +147,7 @@ static bool may_ping(struct path_peer *p, int slot, uint64_t now_us)
 	return false;
 }
 
-static void ping(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out)
+void path_send_ping_now(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out)
 {
 	struct path *path = &p->path[slot];
 
@@ -172,7 +172,7 @@ static void ping(struct path_peer *p, int slot, uint64_t now_us, struct path_act
 void path_send_ping(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out)
 {
 	if (is_stranger(p, slot) || now_us - p->path[slot].last_probe_us >= ping_gap_us)
-		ping(p, slot, now_us, out);
+		path_send_ping_now(p, slot, now_us, out);
 }
 
 void path_send_on_named(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out)
@@ -205,7 +205,7 @@ static bool is_worth_asking(const struct path_peer *p, const struct path *path)
 static void ask(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out)
 {
 	liveness_on_question(&p->path[slot].live, now_us);
-	ping(p, slot, now_us, out);
+	path_send_ping_now(p, slot, now_us, out);
 }
 
 void path_send_question(struct path_peer *p, uint64_t now_us, struct path_actions *out)

@@ -18,8 +18,10 @@ bool path_send_is_active(const struct path_peer *p, uint64_t now_us);
  * opens our own NAT's filter, those after it pass the peer's. */
 void path_send_on_named(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out);
 
-/* One ping, unless the budget for strangers is spent. */
+/* One ping, unless one went a moment ago; the second: whatever went. To strangers only as far as
+ * their budget goes. */
 void path_send_ping(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out);
+void path_send_ping_now(struct path_peer *p, int slot, uint64_t now_us, struct path_actions *out);
 void path_send_pong(struct path_peer *p, const struct way *to, int slot,
 		    const uint8_t txid[static PROBE_TXID_LEN], struct path_actions *out);
 /* Asks by every way that works or did so a moment ago, each probe with an id of its own. */

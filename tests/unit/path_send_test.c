@@ -233,6 +233,9 @@ TEST(a_ping_of_the_user_that_is_not_answered_is_asked_again)
 	l->out.n = 0;
 	CHECK_INT(path_peer_ping(&l->p, start_us + US_PER_S, &l->out), 0);
 	CHECK(path_peer_deadline_us(&l->p) <= start_us + US_PER_S + 110 * MS);
+	l->out.n = 0; /* and a probe that went just now does not stand for it */
+	CHECK_INT(path_peer_ping(&l->p, start_us + US_PER_S, &l->out), 0);
+	CHECK(l->out.n > 0 && l->out.list[0].kind == PATH_SEND_PING);
 	free(l);
 }
 
