@@ -226,17 +226,23 @@ static struct path_relay describe(const struct node *node, const struct peer *pe
 	};
 }
 
-/* The peer's home first: where it surely listens. */
+/* A peer has room for a few: its home, where it surely listens, then ours, then those that are up.
+ */
+static unsigned rank(const struct path_relay *r)
+{
+	return r->is_peers_home ? 0 : r->is_ours ? 1 : r->up ? 2 : 3;
+}
+
 void node_relays_tell_peer(struct node *node, struct peer *peer, uint64_t now_us)
 {
 	struct path_relay relays[PATH_RELAYS_MAX];
 	size_t n = 0;
 
-	for (int homes = 1; homes >= 0; homes--) {
+	for (unsigned wanted = 0; wanted <= 3; wanted++) {
 		for (size_t i = 0; i < node->n_relays && n < PATH_RELAYS_MAX; i++) {
 			struct path_relay r = describe(node, peer, &node->relays[i].status);
 
-			if (r.is_peers_home == (homes == 1))
+			if (rank(&r) == wanted)
 				relays[n++] = r;
 		}
 	}
@@ -271,7 +277,7 @@ static void record_relay(struct node *node, struct node_relay *relay,
 	log_info("relay", log_event(status->up ? "up" : "down"), log_u64("region", status->region),
 		 log_str("reason", status->reason));
 	relay->told = status->up ? 0 : relay->told + 1;
-	if (status->up)
+	if (status->up || status->unused)
 		return;
 	struct event event =
 		event_make(EVENT_RELAY, status->drains ? CODE_RELAY_DRAINED : CODE_RELAY_LOST, 0,
@@ -296,7 +302,10 @@ static void on_status(void *arg, const struct relay_status *status)
 		coordinator_link_doubt(node->link);
 	record_relay(node, relay, status);
 	relay->status = *status;
-	home_on_session(&node->home, status->region, status->up, now_us);
+	if (status->unused)
+		home_on_unused(&node->home, status->region);
+	else
+		home_on_session(&node->home, status->region, status->up, now_us);
 	if (status->rtt_us != 0 && stun_survey_rtt(node->survey, status->region) == US_NEVER)
 		home_on_latency(&node->home, status->region, status->rtt_us, now_us);
 	node_reach_decide_home(node, now_us);

@@ -3,7 +3,8 @@
  *
  * A pure core. Latencies come from STUN surveys and from the sessions themselves; each is smoothed
  * and ages, so that one lost probe moves nobody. The home changes only for a clearly better one
- * (less than 2/3 and 10 ms less), or when its session is down and another's is up.
+ * (less than 2/3 and 10 ms less), or when its session is down and another's is up. While neither
+ * it nor the second stands, the others are tried in turn, one as the second.
  */
 #ifndef WARREN_HOME_H
 #define WARREN_HOME_H
@@ -38,6 +39,8 @@ struct home { /* all zero: a valid start */
 void home_set_regions(struct home *h, const struct home_region *regions, size_t n);
 void home_on_latency(struct home *h, uint32_t region, uint64_t rtt_us, uint64_t now_us);
 void home_on_session(struct home *h, uint32_t region, bool up, uint64_t now_us);
+/* Its session ended because nobody needed it: whether it would stand is not known. */
+void home_on_unused(struct home *h, uint32_t region);
 /* Moves on; true where home or second is another than before. */
 bool home_decide(struct home *h, uint64_t now_us);
 /* When home_decide may say something else by time alone, US_NEVER: not by time. */

@@ -76,9 +76,11 @@ static void drop_connection(struct relay_link *link)
 static void end(struct relay_link *link, const char *reason)
 {
 	relay_session_on_closed(&link->session, reason, randombytes_random(), clock_now_us());
-	link->broken += link->conn != NULL;
+	bool is_unused = relay_link_is_idle(link);
+
+	link->broken += link->conn && !is_unused;
 	drop_connection(link); /* the reason may have been its */
-	if (relay_link_is_idle(link))
+	if (is_unused)
 		free_queues(link);
 	link->env->ops->on_status(link->env->arg, link);
 }
@@ -529,6 +531,7 @@ void relay_link_status(const struct relay_link *link, struct relay_status *out)
 	*out = (struct relay_status){.region = link->region->id,
 				     .up = s->state == RELAY_UP,
 				     .drains = s->drains,
+				     .unused = relay_link_is_idle(link),
 				     .broken = link->broken,
 				     .rtt_us = s->state == RELAY_UP ? s->rtt_us : 0};
 	snprintf(out->reason, sizeof(out->reason), "%s", out->up ? s->health : s->reason);

@@ -40,6 +40,7 @@ struct relay_status {
 	uint32_t region;
 	bool up;
 	bool drains;		       /* the relay said that it restarts: leave without haste */
+	bool unused;		       /* not up, since nobody needs it */
 	uint32_t broken;	       /* connections by TLS that ended, ever */
 	uint64_t rtt_us;	       /* of a DERP ping; 0: not measured yet */
 	char reason[RELAY_REASON_LEN]; /* why it is not up: one line for people */

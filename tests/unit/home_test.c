@@ -160,3 +160,42 @@ TEST(scores_multiply_latency_and_old_measurements_do_not_attract)
 	(void)home_decide(&h, t0 + 301 * (uint64_t)S);
 	CHECK(h.home == 1);
 }
+
+TEST(a_region_whose_session_nobody_needed_may_be_home_again)
+{
+	struct home h = settled();
+	uint64_t now_us = t0 + 100 * (uint64_t)S;
+
+	home_on_session(&h, 3, true, t0); /* dialled at the start, before anything was measured */
+	home_on_unused(&h, 3);
+	home_on_latency(&h, 1, 90 * MS, now_us); /* somewhere else */
+	home_on_latency(&h, 2, 80 * MS, now_us);
+	home_on_latency(&h, 3, 10 * MS, now_us);
+	CHECK(home_decide(&h, now_us) && h.home == 3);
+}
+
+TEST(who_stands_takes_over_from_a_dead_home_before_who_is_nearer_and_not_dialled)
+{
+	struct home h = settled();
+
+	home_on_latency(&h, 3, 25 * MS, t0); /* not so much nearer that it had become the second */
+	CHECK(!home_decide(&h, t0) && h.second == 2);
+	home_on_session(&h, 1, false, t0 + S);
+	CHECK(home_decide(&h, t0 + 2 * S) && h.home == 2 && h.second == 3);
+}
+
+TEST(while_home_and_second_are_dead_the_others_are_tried_in_turn)
+{
+	struct home h = settled();
+	uint64_t now_us = t0 + 2 * S;
+
+	home_on_session(&h, 1, false, t0 + S);
+	home_on_session(&h, 2, false, t0 + S);
+	CHECK(home_decide(&h, now_us) && h.home == 1 && h.second == 3);
+	home_on_session(&h, 3, false, now_us);
+	CHECK(!home_decide(&h, now_us + S) && h.second == 3); /* 2 was down a moment ago */
+	now_us = t0 + 62 * S;
+	CHECK(home_decide(&h, now_us) && h.home == 1 && h.second == 2);
+	home_on_session(&h, 2, true, now_us + S);
+	CHECK(home_decide(&h, now_us + S) && h.home == 2);
+}
