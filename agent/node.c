@@ -58,6 +58,8 @@ static void on_save_failed(void *arg, const char *path, int err)
 	node->trust.changed |= is_file(node, path, "trust.json");
 	if (is_file(node, path, "reserve.json"))
 		node->reserve_save_us = again_us;
+	else if (is_file(node, path, "identity.json") && !node->next_keys)
+		node->identity_save_us = again_us;
 	else if (node->has_map && (node->trust.changed || is_file(node, path, "map.json")))
 		node->map_save_us = again_us;
 	node_arm(node);
@@ -68,6 +70,7 @@ void node_save_identity(struct node *node)
 	/* What is written here stands behind a next key that is on its way, and would bring back
 	 * the old one once that has been told. */
 	node_keys_drop(node);
+	node->identity_save_us = US_NEVER;
 	node_warn_state(node, state_save_identity(&node->state, &node->id));
 }
 
@@ -102,7 +105,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 
 static uint64_t next_deadline_us(const struct node *node)
 {
-	uint64_t next_us = node_commands_deadline_us(node);
+	uint64_t next_us = sooner(node_commands_deadline_us(node), node->identity_save_us);
 
 	if (node->on) {
 		next_us = sooner(next_us, node_reach_deadline_us(node));
@@ -215,6 +218,8 @@ static void on_timer(void *arg, uint64_t now_us)
 	notice_lateness(node, now_us);
 	node->armed_us = US_NEVER;
 	node_commands_on_deadline(node, now_us);
+	if (now_us >= node->identity_save_us)
+		node_save_identity(node);
 	if (node->on) {
 		node_reach_on_deadline(node, now_us);
 		node_relays_on_deadline(node, now_us);
@@ -432,7 +437,7 @@ int node_new(const struct settings *settings, struct node **out, char error[stat
 	}
 	node->settings = settings;
 	node->tun.fd = -1;
-	node->armed_us = US_NEVER;
+	node->armed_us = node->identity_save_us = US_NEVER;
 	node->asleep_us = slept_us();
 	node->base = loop_base_new();
 	node->timer = loop_timer_new(node->base, on_timer, node);

@@ -76,6 +76,7 @@ struct node {
 	uint64_t serial; /* last one used of those that only rise */
 	struct trust_book trust;
 	char token[CONTROL_TOKEN_LEN]; /* until it is spent */
+	bool is_token_said;	       /* in the last hello */
 
 	struct event_base *base;
 	struct loop_signals *signals;
@@ -112,6 +113,7 @@ struct node {
 	struct key_map by_disco, by_node; /* struct peer */
 	struct peer_env env;
 	uint64_t map_save_us, warm_save_us, reserve_save_us;
+	uint64_t identity_save_us; /* after a failure; also while it is off */
 
 	/* Our disco keys. */
 	struct disco_keys disco_keys;
@@ -206,6 +208,9 @@ void node_apply_map(struct node *node, uint64_t now_us);
 void node_save_map(struct node *node);
 /* What was put off is written now: the node goes off. */
 void node_save_due_map(struct node *node);
+/* Where the coordinator is connected, it stands by the map until now, however long nothing changed.
+ */
+void node_map_heard(struct node *node);
 void node_save_warm(struct node *node);
 /* Soon, and each 30 s from then on while anybody is to be remembered. */
 void node_plan_warm_save(struct node *node);

@@ -59,6 +59,7 @@ static void make_hello(void *arg, struct control_hello *out)
 	own_name(node, out->name, out->owner);
 	sign_keys(node, out->name, out->owner, &out->node_key, &out->disco_key);
 	memcpy(out->token, node->token, sizeof(out->token)); /* empty once it is spent */
+	node->is_token_said = node->token[0] != '\0';
 	out->role = node->id.role;
 	snprintf(out->version, sizeof(out->version), "%s", version_number());
 	out->caps = CONTROL_CAPS_ALL;
@@ -241,6 +242,8 @@ static void on_state(void *arg, bool connected, const char *error)
 		log_info("coordinator", log_event("connected"), log_str("url", node->id.url));
 	else if (node->link_up || strcmp(node->link_error, error ? error : "") != 0)
 		log_warn("coordinator", log_event("unreachable"), log_str("error", error));
+	if (!connected)
+		node_map_heard(node);
 	node->link_up = connected;
 	if (connected && node->refused) /* relays refused us as well, and wait ever longer */
 		relay_thread_check(node->relay_thread);
@@ -271,9 +274,17 @@ static void on_refused(void *arg, const struct control_error *error)
 {
 	struct node *node = arg;
 
+	/* The user's invitation came amid a login of whom the mesh no longer knows: the next joins.
+	 */
+	if (error->code == CONTROL_REMOVED && node->token[0] && !node->is_token_said) {
+		coordinator_link_retry(node->link);
+		return;
+	}
 	log_error("coordinator", log_event("refused"),
 		  log_str("code", control_error_str(error->code)), log_str("error", error->text));
 	node->refused = true;
+	if (node->link_up)
+		node->link_since_unix_us = clock_unix_us();
 	node->link_up = false;
 	snprintf(node->link_error, sizeof(node->link_error), "%s", error->text);
 	node_commands_on_refused(node, error->text);

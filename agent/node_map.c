@@ -13,6 +13,8 @@
 enum { MAP_WARN_AFTER_S = 3 * 24 * 3600, WARM_FOR_S = 180 };
 
 static const uint64_t map_save_after_us = 200 * US_PER_MS;
+/* What is younger by less than that is no matter of the disk. */
+static const uint64_t heard_anew_s = 3600;
 static const uint64_t warm_after_us = 1 * US_PER_S, warm_every_us = 30 * US_PER_S;
 
 static uint64_t unix_s(void)
@@ -231,6 +233,17 @@ static int save_map(struct node *node)
 
 	free(list);
 	return err;
+}
+
+void node_map_heard(struct node *node)
+{
+	uint64_t now_s = unix_s();
+
+	if (!node->link_up || !node->has_map || now_s < node->map.heard_unix_s + heard_anew_s)
+		return;
+	node->map.heard_unix_s = now_s;
+	if (node->map_save_us == US_NEVER)
+		node->map_save_us = clock_now_us() + map_save_after_us;
 }
 
 void node_save_map(struct node *node)

@@ -261,6 +261,7 @@ void node_turn_off(struct node *node)
 	memcpy(name, node->tun.name, sizeof(name));
 	tell_peers(node, DISCO_LEAVING);
 	node_save_warm(node); /* who talked with us hears of it when we are back soon */
+	node_map_heard(node);
 	node_save_due_map(node);
 	node_stop_parts(node);
 	node->tun.name[0] = '\0';
@@ -309,6 +310,7 @@ void node_leave_for_restart(struct node *node)
 	tell_peers(node, DISCO_RESTARTING);
 	node_warn_state(node, state_save_stopped(&node->state, clock_unix_us()));
 	node_save_warm(node);
+	node_map_heard(node);
 	node_save_due_map(node);
 	node_stop_parts(node);
 }
