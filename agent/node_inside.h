@@ -129,7 +129,8 @@ struct node {
 	size_t n_servers;
 	struct node_lookup *lookups; /* of servers known by name */
 	struct stun_survey *survey;
-	bool survey_told; /* the survey under way is done and was drawn conclusions from */
+	bool survey_told;    /* the survey under way is done and was drawn conclusions from */
+	bool keeps_mappings; /* one was, since the network changed */
 	struct derp_map *relay_map;
 	struct node_relay relays[NODE_REGIONS_MAX];
 	size_t n_relays;

@@ -63,38 +63,62 @@ static void set_own_rules(struct node *node)
 			rules->own[rules->own_n++] = node->where.endpoints.list[i].addr;
 }
 
-static bool same_where(const struct control_where *a, const struct control_where *b)
+static bool names(const struct control_where *where, const struct control_endpoint *e)
 {
-	if (a->home_region != b->home_region || a->endpoints.count != b->endpoints.count)
-		return false;
-	for (size_t i = 0; i < a->endpoints.count; i++)
-		if (!endpoint_equal(&a->endpoints.list[i].addr, &b->endpoints.list[i].addr))
-			return false;
-	return true;
+	for (size_t i = 0; i < where->endpoints.count; i++)
+		if (endpoint_equal(&where->endpoints.list[i].addr, &e->addr))
+			return true;
+	return false;
+}
+
+static bool has_news(const struct control_where *where, const struct control_where *before)
+{
+	for (size_t i = 0; i < where->endpoints.count; i++)
+		if (!names(before, &where->endpoints.list[i]))
+			return true;
+	return false;
+}
+
+static bool is_same(const struct control_where *a, const struct control_where *b)
+{
+	return a->home_region == b->home_region && a->endpoints.count == b->endpoints.count &&
+	       !has_news(a, b);
+}
+
+static struct control_where where_now(const struct node *node)
+{
+	struct control_where where = {.home_region = node->home.home};
+	struct endpoint locals[NETWORK_ADDRESSES_MAX];
+	size_t n = local_endpoints(node, locals);
+	struct stun_survey_report report;
+
+	if (node->settings->relay_only)
+		return where;
+	node_reach_report(node, &report);
+	add_where(&where, &report.public_v4, CONTROL_STUN);
+	add_where(&where, &report.public_v6, CONTROL_STUN);
+	add_where(&where, &report.other_v4, CONTROL_STUN);
+	/* Servers answer one after the other: what those before said holds until all have. */
+	for (size_t i = 0; !node->survey_told && i < node->where.endpoints.count; i++)
+		if (node->where.endpoints.list[i].kind == CONTROL_STUN && node->keeps_mappings)
+			add_where(&where, &node->where.endpoints.list[i].addr, CONTROL_STUN);
+	for (size_t i = 0; i < n; i++)
+		add_where(&where, &locals[i], CONTROL_LOCAL);
+	return where;
 }
 
 static void tell_where(struct node *node, uint64_t now_us)
 {
-	struct stun_survey_report report;
-	struct endpoint locals[NETWORK_ADDRESSES_MAX];
-	size_t n = local_endpoints(node, locals);
-	struct control_where where = {.home_region = node->home.home};
+	struct control_where where = where_now(node);
+	bool is_news = has_news(&where, &node->where);
 
-	node_reach_report(node, &report);
-	if (!node->settings->relay_only) {
-		add_where(&where, &report.public_v4, CONTROL_STUN);
-		add_where(&where, &report.public_v6, CONTROL_STUN);
-		add_where(&where, &report.other_v4, CONTROL_STUN);
-		for (size_t i = 0; i < n; i++)
-			add_where(&where, &locals[i], CONTROL_LOCAL);
-	}
-	if (same_where(&where, &node->where))
+	if (is_same(&where, &node->where))
 		return;
 	node->where = where;
 	set_own_rules(node);
 	if (node->link)
 		coordinator_link_send_where(node->link, &where);
-	for (size_t i = 0; i < node->n_peers; i++)
+	for (size_t i = 0; is_news && i < node->n_peers; i++)
 		if (node->peers[i].peer)
 			peer_on_own_endpoints(node->peers[i].peer, now_us);
 	node_commands_on_change(node);
@@ -197,7 +221,7 @@ static void conclude_survey(struct node *node, uint64_t now_us)
 		return;
 	node_reach_report(node, &report);
 	enum path_obstacle obstacle = obstacle_of(&report);
-	node->survey_told = true;
+	node->survey_told = node->keeps_mappings = true;
 	if (obstacle == PATH_UDP_BLOCKED)
 		ask_again_soon(node, now_us);
 	tell_obstacle(node, obstacle, now_us);
@@ -363,6 +387,7 @@ void node_reach_changed(struct node *node, const char *code, uint64_t now_us)
 		record_change(node, code);
 	}
 	node->unanswered_us = 0;
+	node->keeps_mappings = false;
 	resolver_reload(node->resolver);
 	tell_where(node, now_us);
 	for (size_t i = 0; i < node->n_peers; i++)
