@@ -255,6 +255,7 @@ static void doubt_all(struct relay_worker *w, uint64_t now_us)
 
 static void check_all(struct relay_worker *w, uint64_t now_us)
 {
+	resolver_reload(w->env.resolver);
 	for (size_t i = 0; i < w->n_links; i++)
 		relay_link_check(w->links[i], now_us);
 }

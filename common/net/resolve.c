@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #include <ares.h>
 #include <event2/event.h>
 
 #include "common/clock.h"
+
+static const char *const config_path = "/etc/resolv.conf";
 
 enum { TRIES = 2, TRY_MS = 1500 }; /* 1.5 s and 3 s for a server that does not answer */
 
@@ -26,6 +29,7 @@ struct watch {
 struct resolver {
 	struct event_base *base;
 	ares_channel channel;
+	struct stat config; /* when the channel read it; zero where there was none */
 	struct watch *watches;
 	struct event *timer;
 	struct resolve_query *queries;
@@ -116,6 +120,24 @@ static void on_socket_state(void *arg, ares_socket_t fd, int readable, int writa
 	r->watches = w;
 }
 
+static struct stat look_at_config(void)
+{
+	struct stat found = {0};
+
+	(void)stat(config_path, &found);
+	return found;
+}
+
+/* c-ares reads it once, and it is often written after the network has changed. */
+static bool is_outdated(const struct resolver *r)
+{
+	struct stat now = look_at_config();
+
+	return now.st_ino != r->config.st_ino || now.st_dev != r->config.st_dev ||
+	       now.st_size != r->config.st_size || now.st_mtim.tv_sec != r->config.st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != r->config.st_mtim.tv_nsec;
+}
+
 static int open_channel(struct resolver *r)
 {
 	struct ares_options options = {.tries = TRIES,
@@ -123,6 +145,7 @@ static int open_channel(struct resolver *r)
 				       .sock_state_cb = on_socket_state,
 				       .sock_state_cb_data = r};
 
+	r->config = look_at_config();
 	return ares_init_options(&r->channel, &options,
 				 ARES_OPT_TRIES | ARES_OPT_TIMEOUTMS | ARES_OPT_SOCK_STATE_CB);
 }
@@ -265,6 +288,8 @@ static void ask(struct resolve_query *q, const char *host)
 {
 	struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 
+	if (is_outdated(q->resolver))
+		resolver_reload(q->resolver);
 	q->asked = true;
 	ares_getaddrinfo(q->resolver->channel, host, NULL, &hints, on_answer, q);
 	schedule(q->resolver);

@@ -2,6 +2,7 @@
  * resolve: host names to addresses without blocking, by c-ares on a libevent base.
  *
  * IP literals and "localhost" need no DNS; /etc/hosts is asked first. One query costs at most 5 s.
+ * Servers are those that /etc/resolv.conf names when a query starts.
  */
 #ifndef WARREN_RESOLVE_H
 #define WARREN_RESOLVE_H
@@ -21,7 +22,8 @@ enum { RESOLVE_ADDRS_MAX = 8 };
 struct resolver *resolver_new(struct event_base *base);
 /* Open queries are dropped without their callbacks. */
 void resolver_free(struct resolver *r);
-/* The system's configuration is read again (another network). */
+/* Another network: the system's configuration is read again, and what was asked in the old one ends
+ * with -EIO. */
 void resolver_reload(struct resolver *r);
 
 /* done is called once and never before this returns: the addresses with port, IPv6 and IPv4
