@@ -1,6 +1,7 @@
 """The static programs: of what form they are, and that nothing else need be there."""
 import re
 import subprocess
+import time
 
 import bare_root
 import mesh
@@ -25,6 +26,11 @@ def need_programs(case):
 def headers(program):
     return subprocess.run(["readelf", "-lhdW", program], text=True, stdout=subprocess.PIPE,
                           check=True).stdout
+
+
+def knows_all(node):
+    status = node.status()
+    return status["coordinator"]["connected"] and all(r["connected"] for r in status["relays"])
 
 
 @scenario("static/form")
@@ -61,6 +67,21 @@ def alone_in_their_roots(case):
         typing.during("restarted", 2)
         typing.finish()
         m.assert_alive()
+
+
+@scenario("static/other-nameserver", timeout=90)
+def other_nameserver(case):
+    """A node that starts before it is told whom to ask for names finds all when it is told."""
+    need_programs(case)
+    with case.topology() as topo, bare_root.BareMesh(topo, f"{case.work}/bare") as m:
+        m.join()
+        m.laptop.stop()
+        m.laptop.root.write("etc/resolv.conf", "nameserver 203.0.113.250\n")
+        m.laptop.start()
+        time.sleep(3)
+        case.check("a name was found before there was whom to ask", not knows_all(m.laptop))
+        m.laptop.root.write("etc/resolv.conf", f"nameserver {bare_root.NAMESERVER}\n")
+        mesh.wait_for("relays and coordinator to be found", lambda: knows_all(m.laptop), 20)
 
 
 # To enter a root that may lie below somebody's private folder.
