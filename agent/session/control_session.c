@@ -263,7 +263,12 @@ enum control_session_do control_session_check(struct control_session *s, uint64_
 		s->come_back_us = now_us + shortest_wait_us;
 		return close_with(s, "the network changed");
 	case CONTROL_SESSION_ONLINE:
-		return ask(s, check_within_us, now_us);
+		if (s->asked_us == 0)
+			return ask(s, check_within_us, now_us);
+		/* A network that changes all the time gives silence no more of it. */
+		if (s->deadline_us > now_us + check_within_us)
+			s->deadline_us = now_us + check_within_us;
+		return CONTROL_DO_NOTHING;
 	case CONTROL_SESSION_REFUSED:
 		return CONTROL_DO_NOTHING;
 	}

@@ -229,6 +229,21 @@ TEST(a_changed_network_makes_it_prove_itself_or_dial_now)
 	CHECK(s.deadline_us == t0 + 5 * S + 50 * MS);
 }
 
+TEST(a_network_that_changes_every_second_hides_no_silence)
+{
+	struct control_session s = online(t0);
+
+	CHECK(control_session_check(&s, t0 + S) == CONTROL_DO_PING);
+	CHECK(control_session_check(&s, t0 + 2 * S) == CONTROL_DO_NOTHING);
+	CHECK(control_session_check(&s, t0 + 3 * S) == CONTROL_DO_NOTHING);
+	CHECK(control_session_on_deadline(&s, 0, t0 + 4 * S) == CONTROL_DO_CLOSE);
+
+	s = online(t0);
+	CHECK(control_session_doubt(&s, t0 + S) == CONTROL_DO_PING);
+	CHECK(control_session_check(&s, t0 + 2 * S) == CONTROL_DO_NOTHING);
+	CHECK_INT(s.deadline_us, t0 + 5 * S); /* not the ten that it had */
+}
+
 TEST(what_failed_on_the_network_before_slows_nothing_down_on_this_one)
 {
 	struct control_session s = online(t0);
