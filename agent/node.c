@@ -74,6 +74,20 @@ void node_save_identity(struct node *node)
 	node_warn_state(node, state_save_identity(&node->state, &node->id));
 }
 
+static void save_reserve(struct node *node)
+{
+	node->reserve_save_us = US_NEVER;
+	node_warn_state(node, state_save_reserve(&node->state, &node->reserve));
+}
+
+void node_save_refused(struct node *node)
+{
+	if (node->identity_save_us != US_NEVER)
+		node_save_identity(node);
+	if (node->reserve_save_us != US_NEVER)
+		save_reserve(node);
+}
+
 void node_record(struct node *node, const struct event *event)
 {
 	int before = recorder_error(node->recorder);
@@ -91,7 +105,7 @@ uint64_t node_next_serial(void *arg)
 
 	if (node->serial >= node->reserve.serial) {
 		node->reserve.serial = node->serial + SERIALS_RESERVED;
-		node_warn_state(node, state_save_reserve(&node->state, &node->reserve));
+		save_reserve(node);
 	}
 	return ++node->serial;
 }
@@ -103,9 +117,14 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t refused_due_us(const struct node *node)
+{
+	return sooner(node->identity_save_us, node->reserve_save_us);
+}
+
 static uint64_t next_deadline_us(const struct node *node)
 {
-	uint64_t next_us = sooner(node_commands_deadline_us(node), node->identity_save_us);
+	uint64_t next_us = sooner(node_commands_deadline_us(node), refused_due_us(node));
 
 	if (node->on) {
 		next_us = sooner(next_us, node_reach_deadline_us(node));
@@ -113,7 +132,6 @@ static uint64_t next_deadline_us(const struct node *node)
 		next_us = sooner(next_us, node->flows_due_us);
 		next_us = sooner(next_us, node->map_save_us);
 		next_us = sooner(next_us, node->warm_save_us);
-		next_us = sooner(next_us, node->reserve_save_us);
 		next_us = sooner(next_us, node->keys_due_us);
 		for (size_t i = 0; i < node->n_peers; i++)
 			if (node->peers[i].peer)
@@ -196,10 +214,6 @@ static void on_saves_due(struct node *node, uint64_t now_us)
 		node->warm_save_us = US_NEVER;
 		node_save_warm(node);
 	}
-	if (now_us >= node->reserve_save_us) {
-		node->reserve_save_us = US_NEVER;
-		node_warn_state(node, state_save_reserve(&node->state, &node->reserve));
-	}
 	if (now_us >= node->flows_due_us) {
 		uint64_t changes = filter_changes(node->filter);
 
@@ -218,8 +232,8 @@ static void on_timer(void *arg, uint64_t now_us)
 	notice_lateness(node, now_us);
 	node->armed_us = US_NEVER;
 	node_commands_on_deadline(node, now_us);
-	if (now_us >= node->identity_save_us)
-		node_save_identity(node);
+	if (now_us >= refused_due_us(node))
+		node_save_refused(node);
 	if (node->on) {
 		node_reach_on_deadline(node, now_us);
 		node_relays_on_deadline(node, now_us);
@@ -437,7 +451,7 @@ int node_new(const struct settings *settings, struct node **out, char error[stat
 	}
 	node->settings = settings;
 	node->tun.fd = -1;
-	node->armed_us = node->identity_save_us = US_NEVER;
+	node->armed_us = node->identity_save_us = node->reserve_save_us = US_NEVER;
 	node->asleep_us = slept_us();
 	node->base = loop_base_new();
 	node->timer = loop_timer_new(node->base, on_timer, node);

@@ -112,8 +112,8 @@ struct node {
 	size_t n_peers, cap_peers;
 	struct key_map by_disco, by_node; /* struct peer */
 	struct peer_env env;
-	uint64_t map_save_us, warm_save_us, reserve_save_us;
-	uint64_t identity_save_us; /* after a failure; also while it is off */
+	uint64_t map_save_us, warm_save_us;
+	uint64_t identity_save_us, reserve_save_us; /* after a failure; also while it is off */
 
 	/* Our disco keys. */
 	struct disco_keys disco_keys;
@@ -161,6 +161,8 @@ void node_arm(struct node *node);
 struct peer *node_find_peer(struct node *node, uint32_t id);
 /* Saves the identity, with a warning where the disk would not. */
 void node_save_identity(struct node *node);
+/* Identity and reservation, where the disk has refused them and not taken them since. */
+void node_save_refused(struct node *node);
 void node_record(struct node *node, const struct event *event);
 uint64_t node_next_serial(void *arg);
 

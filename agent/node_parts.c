@@ -252,6 +252,14 @@ static void tell_peers(struct node *node, enum disco_notice_reason reason)
 			peer_send_notice(node->peers[i].peer, reason);
 }
 
+static void save_at_exit(struct node *node)
+{
+	node_save_refused(node);
+	node_save_warm(node); /* who talked with us hears of it when we are back soon */
+	node_map_heard(node);
+	node_save_due_map(node);
+}
+
 void node_turn_off(struct node *node)
 {
 	char name[TUN_NAME_LEN];
@@ -260,9 +268,7 @@ void node_turn_off(struct node *node)
 		return;
 	memcpy(name, node->tun.name, sizeof(name));
 	tell_peers(node, DISCO_LEAVING);
-	node_save_warm(node); /* who talked with us hears of it when we are back soon */
-	node_map_heard(node);
-	node_save_due_map(node);
+	save_at_exit(node);
 	node_stop_parts(node);
 	node->tun.name[0] = '\0';
 	if (name[0] && tun_delete(name) != 0)
@@ -277,7 +283,7 @@ int node_turn_on(struct node *node, char error[static NODE_ERROR_LEN])
 
 	node->on = true;
 	node->refused = node->is_removed = false;
-	node->map_save_us = node->warm_save_us = node->reserve_save_us = US_NEVER;
+	node->map_save_us = node->warm_save_us = US_NEVER;
 	node->keys_due_us = now_us;
 	node->link_error[0] = '\0';
 	node->link_since_unix_us = 0;
@@ -309,8 +315,6 @@ void node_leave_for_restart(struct node *node)
 	node_hold_tun(node);
 	tell_peers(node, DISCO_RESTARTING);
 	node_warn_state(node, state_save_stopped(&node->state, clock_unix_us()));
-	node_save_warm(node);
-	node_map_heard(node);
-	node_save_due_map(node);
+	save_at_exit(node);
 	node_stop_parts(node);
 }
