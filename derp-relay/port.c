@@ -22,7 +22,8 @@ struct packet *port_pop_surplus(struct port *port, enum packet_kind kind, uint64
 
 	if (q->count <= PORT_DEPTH)
 		return NULL;
-	bool is_late = now_us - q->head->queued_us > PORT_WAIT_US;
+	/* The head may be younger: another worker read its clock later, and was here first. */
+	bool is_late = now_us > q->head->queued_us + PORT_WAIT_US;
 	return is_late || q->count > PORT_BURST ? packet_queue_pop(q) : NULL;
 }
 

@@ -171,6 +171,21 @@ TEST(a_burst_fits_and_what_is_left_of_it_goes_when_it_is_late)
 	hub_free(hub);
 }
 
+TEST(a_clock_read_before_the_burst_makes_nothing_late)
+{
+	struct hub *hub = hub_new(seed, 4 << 20);
+	struct hub_conn a, b;
+
+	join(hub, &a, 1);
+	join(hub, &b, 2);
+	CHECK_INT(drops_of(hub, &a, 40, 0), 0);
+	send_text_at(hub, &a, 2, "by another worker", t0 - 1);
+	CHECK_INT(drops(hub, DROP_QUEUE_HEAD, PACKET_OTHER), 0);
+	hub_remove(hub, &a);
+	hub_remove(hub, &b);
+	hub_free(hub);
+}
+
 TEST(disco_has_a_queue_of_its_own_and_goes_first)
 {
 	struct hub *hub = hub_new(seed, 1 << 20);
