@@ -300,7 +300,6 @@ static void fill_metrics(void *arg, struct metric_page *page)
 	http_server_add_counts(s->public, &http);
 	http_server_counts_fill(&http, "warren_coordinator_http_ended_total",
 				"warren_coordinator_http_open", page);
-	metric_process(page);
 }
 
 static int start_listening(struct server *s)

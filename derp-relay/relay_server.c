@@ -165,7 +165,6 @@ static void fill_metrics(void *arg, struct metric_page *page)
 		gatekeeper_fill(r->gatekeeper, page);
 	if (r->stun)
 		stun_udp_metrics(r->stun, page);
-	metric_process(page);
 }
 
 char *relay_server_entry(const struct relay_server *r)

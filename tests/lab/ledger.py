@@ -20,6 +20,7 @@ import time
 import urllib.request
 
 SAMPLE = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
+TYPE = re.compile(r"^# TYPE (\w+) ", re.MULTILINE)
 LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 OUT = ("no-peer", "no-choice", "no-keypair", "staging-full", "filter-out", "send-failed",
@@ -31,6 +32,9 @@ MAIN = ("disco-stranger", "disco-refused", "stun-stranger")
 
 def parse(text):
     """A page as {family: {labels in order, "/" between them: value}}."""
+    families = TYPE.findall(text)
+    twice = {name for name in families if families.count(name) > 1}
+    assert not twice, f"told twice: {twice}"
     page = {}
     for name, labels, value in SAMPLE.findall(text):
         key = "/".join(v for _, v in LABEL.findall(labels))
