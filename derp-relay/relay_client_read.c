@@ -189,8 +189,11 @@ void relay_client_on_readable(void *arg)
 void relay_client_go_on(struct relay_client *c)
 {
 	take_stash(c);
-	if (!relay_client_may_read(c, clock_now_us()))
+	if (!relay_client_may_read(c, clock_now_us())) {
+		if (!c->doomed && c->core.state == CLIENT_READY)
+			wait_for_rate(c);
 		return;
+	}
 	set_paused(c, false);
 	relay_client_on_readable(c);
 }

@@ -71,7 +71,7 @@ static void unthrottle(evutil_socket_t fd, short what, void *arg)
 			continue;
 		if (c->core.read_after_us <= now_us)
 			relay_client_go_on(c);
-		if (c->paused)
+		else
 			relay_host_throttle(host);
 	}
 }
