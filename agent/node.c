@@ -110,6 +110,15 @@ uint64_t node_next_serial(void *arg)
 	return ++node->serial;
 }
 
+/* A disk that has been full for a while knows of no block that was used since, but the clock does:
+ * nobody sends a million messages a second. */
+static uint64_t first_serial(const struct node *node)
+{
+	uint64_t unix_us = clock_unix_us();
+
+	return unix_us > node->reserve.serial ? unix_us : node->reserve.serial;
+}
+
 /* ---- time ---- */
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -280,7 +289,7 @@ static int load_state(struct node *node, char error[static NODE_ERROR_LEN])
 		err = 0;
 	if (err != 0)
 		state_explain_refusal(&node->state, err, error, NODE_ERROR_LEN);
-	node->serial = node->reserve.serial;
+	node->serial = first_serial(node);
 	return err;
 }
 
