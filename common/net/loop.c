@@ -22,6 +22,8 @@ static void die(const char *what)
 	abort();
 }
 
+enum { CALLBACKS_A_ROUND = 128 };
+
 static void stay_quiet(int severity, const char *text)
 {
 	(void)severity;
@@ -36,6 +38,9 @@ struct event_base *loop_base_new(void)
 		die("event loop");
 	signal(SIGPIPE, SIG_IGN);
 	event_set_log_callback(stay_quiet);
+	/* Callbacks may make one another due without end, and what is due is done before the kernel
+	 * is asked again: beyond so many it is asked, so that timers and others have their turn. */
+	event_config_set_max_dispatch_interval(cfg, NULL, CALLBACKS_A_ROUND, 0);
 	/* Each base belongs to one thread: libevent's locks are never needed. */
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);
 	struct event_base *base = event_base_new_with_config(cfg);

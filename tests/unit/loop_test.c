@@ -8,6 +8,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <event2/event.h>
+
 #include "tests/unit/test.h"
 
 struct fired {
@@ -77,6 +79,56 @@ static void on_reload(void *arg)
 
 	s->reloads++;
 	raise(SIGTERM);
+}
+
+/* ---- somebody who is always due ---- */
+
+enum { TURNS_MAX = 100000 };
+
+struct busy {
+	struct event_base *base;
+	struct event *again, *other;
+	int pipe[2];
+	unsigned turns;
+};
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct busy *b = arg;
+
+	(void)fd;
+	(void)what;
+	if (b->turns == 0) /* after the kernel was asked */
+		CHECK(write(b->pipe[1], "x", 1) == 1);
+	if (++b->turns < TURNS_MAX)
+		event_active(b->again, 0, 0);
+	else
+		loop_stop(b->base);
+}
+
+static void on_other(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	loop_stop(((struct busy *)arg)->base);
+}
+
+TEST(who_is_always_due_keeps_nobody_out)
+{
+	struct busy b = {.base = loop_base_new()};
+
+	CHECK(pipe(b.pipe) == 0);
+	b.again = event_new(b.base, -1, 0, on_again, &b);
+	b.other = event_new(b.base, b.pipe[0], EV_READ, on_other, &b);
+	event_add(b.other, NULL);
+	event_active(b.again, 0, 0);
+	loop_run(b.base);
+	CHECK(b.turns > 0 && b.turns < 1000);
+	event_free(b.again);
+	event_free(b.other);
+	close(b.pipe[0]);
+	close(b.pipe[1]);
+	loop_base_free(b.base);
 }
 
 TEST(sighup_reloads_and_sigterm_stops)
