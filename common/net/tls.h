@@ -95,7 +95,8 @@ void tls_conn_set_ops(struct tls_conn *c, const struct tls_conn_ops *ops, void *
 /* Puts bytes back in front of what tls_conn_read gives next. */
 void tls_conn_unread(struct tls_conn *c, const void *bytes, size_t len);
 
-/* 0 with *got > 0; -EAGAIN: nothing now, on_readable will come; -EPIPE: closed or closing. */
+/* 0 with *got > 0; -EAGAIN: nothing now (also while paused, and where others have their turn
+ * first), on_readable will come; -EPIPE: closed or closing. */
 MUST_CHECK int tls_conn_read(struct tls_conn *c, void *buf, size_t cap, size_t *got);
 /* While paused nothing is read from the socket, so that TCP slows the sender. */
 void tls_conn_pause(struct tls_conn *c, bool paused);

@@ -21,6 +21,9 @@ enum state {
 	CLOSED
 };
 
+/* Fairness: so often an owner reads before others have their turn, however small the records. */
+enum { READS_A_CALL = 32 };
+
 struct tls_conn {
 	struct event_base *base;
 	struct tls_stream *stream;
@@ -38,6 +41,7 @@ struct tls_conn {
 	bool paused;
 	bool read_wants_write, write_wants_read; /* TLS 1.3 key updates */
 	bool saw_empty;				 /* the reader has read until -EAGAIN */
+	unsigned reads_left;
 	bool owes_drained;
 	bool sent_end;
 	bool *gone; /* set where a callback frees us */
@@ -173,6 +177,13 @@ int tls_conn_read(struct tls_conn *c, void *buf, size_t cap, size_t *got)
 {
 	if (c->state != OPEN)
 		return c->state < OPEN ? -EAGAIN : -EPIPE;
+	if (c->paused)
+		return -EAGAIN;
+	if (c->reads_left == 0) {
+		run_soon(c);
+		return -EAGAIN;
+	}
+	c->reads_left--;
 	if (byte_queue_len(&c->unread) > 0) {
 		*got = byte_queue_len(&c->unread) < cap ? byte_queue_len(&c->unread) : cap;
 		memcpy(buf, byte_queue_front(&c->unread), *got);
@@ -239,6 +250,7 @@ static bool call_readable(struct tls_conn *c)
 	if (c->state != OPEN || c->paused)
 		return true;
 	c->saw_empty = false;
+	c->reads_left = READS_A_CALL;
 	if (!call(c, c->ops->on_readable))
 		return false;
 	/* The owner stopped before the end: it shall be asked again, as no event will come. */

@@ -499,3 +499,76 @@ TEST(bytes_put_back_come_first_for_the_next_owner)
 	close(fds[1]);
 	loop_base_free(p.base);
 }
+
+/* ---- an owner who reads byte by byte until there is nothing ---- */
+
+struct nibbler {
+	struct event_base *base;
+	struct tls_conn *conn;
+	unsigned calls, bytes, most, wanted;
+};
+
+static void nibble(void *arg)
+{
+	struct nibbler *n = arg;
+	unsigned before = n->bytes;
+	size_t got;
+	char byte;
+
+	n->calls++;
+	while (tls_conn_read(n->conn, &byte, 1, &got) == 0)
+		n->bytes++;
+	if (n->bytes - before > n->most)
+		n->most = n->bytes - before;
+	if (n->bytes >= n->wanted)
+		loop_stop(n->base);
+}
+
+static void nibbler_closed(void *arg, const char *reason)
+{
+	(void)reason;
+	loop_stop(((struct nibbler *)arg)->base);
+}
+
+static const struct tls_conn_ops nibbler_ops = {
+	.on_open = ignore, .on_readable = nibble, .on_closed = nibbler_closed};
+
+TEST(a_reader_gives_way_after_a_while_and_loses_nothing)
+{
+	struct nibbler n = {.base = loop_base_new(), .wanted = 1000};
+	char bytes[1000] = "";
+	int fds[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+	n.conn = tls_conn_client(n.base, NULL, fds[0], NULL, &nibbler_ops, &n);
+	CHECK(write(fds[1], bytes, sizeof(bytes)) == sizeof(bytes));
+	loop_run(n.base);
+	CHECK_INT(n.bytes, 1000);
+	CHECK(n.most <= 100 && n.calls >= 10);
+	tls_conn_free(n.conn);
+	close(fds[1]);
+	loop_base_free(n.base);
+}
+
+TEST(nothing_is_read_while_it_is_paused)
+{
+	struct nibbler n = {.base = loop_base_new(), .wanted = 5};
+	size_t got;
+	char byte;
+	int fds[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+	n.conn = tls_conn_client(n.base, NULL, fds[0], NULL, &nibbler_ops, &n);
+	CHECK(write(fds[1], "first", 5) == 5);
+	loop_run(n.base);
+	tls_conn_pause(n.conn, true);
+	CHECK(write(fds[1], "later", 5) == 5);
+	CHECK_INT(tls_conn_read(n.conn, &byte, 1, &got), -EAGAIN);
+	n.wanted = 10;
+	tls_conn_pause(n.conn, false);
+	loop_run(n.base);
+	CHECK_INT(n.bytes, 10);
+	tls_conn_free(n.conn);
+	close(fds[1]);
+	loop_base_free(n.base);
+}
