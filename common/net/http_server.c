@@ -36,6 +36,7 @@ struct http_exchange {
 	char *buf; /* the bytes read: one request and what follows */
 	size_t len, cap;
 	size_t head_len, body_len;
+	size_t wanted; /* bytes of the whole request, once its head is here; else 0 */
 	struct http_head head;
 	bool pending;	       /* handed out, not yet answered */
 	bool opened;	       /* TLS stands */
@@ -170,7 +171,7 @@ static void next_request(struct http_exchange *x)
 	x->buf[used] = x->kept;
 	if (x->len > used)
 		tls_conn_unread(x->conn, x->buf + used, x->len - used);
-	x->len = x->head_len = x->body_len = 0;
+	x->len = x->head_len = x->body_len = x->wanted = 0;
 	x->user = NULL;
 	expect_more(x);
 	x->unread = tls_conn_queued(x->conn) > UNREAD_MAX;
@@ -274,7 +275,8 @@ static int look_for_request(struct http_exchange *x)
 		return 501;
 	if (x->head.content_length > x->server->cfg.body_max)
 		return 413;
-	if (x->len - used < x->head.content_length)
+	x->wanted = used + x->head.content_length;
+	if (x->len < x->wanted)
 		return -EAGAIN;
 	x->head_len = used;
 	x->body_len = x->head.content_length;
@@ -304,6 +306,16 @@ static void make_room(struct http_exchange *x)
 		abort();
 }
 
+/* Whether the got bytes that came last can make a difference: who sends a request byte by byte has
+ * it looked at by line, not by byte. */
+static bool is_worth_a_look(const struct http_exchange *x, size_t got)
+{
+	if (x->wanted > 0)
+		return x->len >= x->wanted;
+	return x->len == got || x->len >= HTTP_HEAD_MAX ||
+	       memchr(x->buf + x->len - got, '\n', got) != NULL;
+}
+
 /* One byte beyond the bytes read is always there for the body's NUL. */
 static void on_readable(void *arg)
 {
@@ -311,8 +323,11 @@ static void on_readable(void *arg)
 	size_t got;
 
 	for (;;) {
-		int err = x->len > 0 ? look_for_request(x) : -EAGAIN;
-
+		make_room(x);
+		if (tls_conn_read(x->conn, x->buf + x->len, x->cap - x->len - 1, &got) != 0)
+			return;
+		x->len += got;
+		int err = is_worth_a_look(x, got) ? look_for_request(x) : -EAGAIN;
 		if (err == 0) {
 			hand_out(x);
 			return;
@@ -321,10 +336,6 @@ static void on_readable(void *arg)
 			refuse(x, (unsigned)err);
 			return;
 		}
-		make_room(x);
-		if (tls_conn_read(x->conn, x->buf + x->len, x->cap - x->len - 1, &got) != 0)
-			return;
-		x->len += got;
 	}
 }
 

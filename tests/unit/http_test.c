@@ -458,6 +458,28 @@ TEST(garbage_gets_400_and_a_close)
 	net_wipe(&n);
 }
 
+TEST(a_request_byte_by_byte_is_a_request)
+{
+	static const char text[] = "POST /echo HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
+				   "POST /echo HTTP/1.1\r\nContent-Length: 2\r\n\r\nyo";
+	char got[400];
+	struct net n;
+
+	net_init(&n);
+	int fd = connect_raw(&n);
+	for (size_t i = 0; i < sizeof(text) - 1; i++) {
+		CHECK(write(fd, text + i, 1) == 1);
+		turn(&n, 500);
+	}
+	for (int i = 0; i < 100 && n.requests < 2; i++)
+		turn(&n, 10000);
+	CHECK_INT(n.requests, 2);
+	ssize_t len = recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT);
+	CHECK(len > 2 && memcmp(got + len - 2, "yo", 2) == 0);
+	close(fd);
+	net_wipe(&n);
+}
+
 TEST(a_client_that_leaves_before_the_answer_is_told_of)
 {
 	struct net n;
