@@ -140,7 +140,7 @@ static void send_keepalive(struct wg_device *dev, struct wg_peer *peer, struct e
 	if (can_send(peer, ev->now_us)) {
 		effects_push(&dev->x.effects, WG_KEEPALIVE, peer);
 		traffic_on_other_sent(peer->traffic, ev->now_us);
-	} else if (!peer->initiation.is_waiting) {
+	} else if (!timers_retries(&peer->timers)) {
 		start_handshake(dev, peer, false, ev);
 	}
 }
@@ -151,8 +151,12 @@ static void act(struct wg_device *dev, struct wg_peer *peer, unsigned due, struc
 		exchange_cancel_initiation(&dev->x, peer);
 		effects_push(&dev->x.effects, WG_GAVE_UP, peer);
 	}
-	if (due & DUE_WIPE)
+	if (due & DUE_WIPE) {
 		exchange_retire_keypairs(&dev->x, peer);
+		/* One that the peer's own overtook: nobody repeats it or gives it up. */
+		if (!timers_retries(&peer->timers))
+			exchange_cancel_initiation(&dev->x, peer);
+	}
 	if (due & DUE_RETRY)
 		exchange_initiate(&dev->x, peer, true, ev);
 	if (due & DUE_NEW_HANDSHAKE)

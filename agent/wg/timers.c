@@ -77,6 +77,11 @@ void timers_set_interval(struct timers *t, uint16_t interval_s, uint64_t now_us)
 	t->interval_from_us = now_us;
 }
 
+bool timers_retries(const struct timers *t)
+{
+	return t->retry_us != US_NEVER;
+}
+
 static uint64_t give_up_us(const struct timers *t)
 {
 	return t->retry_us == US_NEVER ? US_NEVER : t->series_start_us + REKEY_ATTEMPT_TIME_US;

@@ -23,7 +23,7 @@ enum { TIMERS_JITTER_MAX_US = 333 * 1000 };
 struct timers {
 	uint64_t initiation_sent_us; /* 0: never */
 	uint64_t series_start_us;    /* since when we are trying */
-	uint64_t retry_us;	     /* US_NEVER: no initiation waits for its answer */
+	uint64_t retry_us;	     /* US_NEVER: no initiation is repeated */
 	uint64_t wipe_us;	     /* US_NEVER: no keys */
 	uint64_t interval_us;	     /* of the persistent keep-alive; 0: off */
 	uint64_t interval_from_us;   /* counted from here, or from later traffic */
@@ -43,6 +43,7 @@ enum timers_due { /* bits */
 void timers_init(struct timers *t);
 
 /* True where REKEY_TIMEOUT has passed since the last initiation. */
+bool timers_retries(const struct timers *t);
 bool timers_may_initiate(const struct timers *t, uint64_t now_us);
 
 /* Someone wants a handshake: the 90 s start again. */

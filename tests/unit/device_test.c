@@ -223,6 +223,30 @@ TEST(persistent_keepalive_outlives_a_peer_that_is_away_for_ten_minutes)
 	world_free(w);
 }
 
+TEST(persistent_keepalive_goes_on_after_the_peer_began_first)
+{
+	struct world *w = world_new_joined(47, NULL);
+	struct wg_moment at;
+
+	w->is_cut[1] = true;
+	ask_for_handshake(w, 0); /* lost, and overtaken by the other's */
+	run_for(w, 100 * MS);
+	w->is_cut[1] = false;
+	ask_for_handshake(w, 1);
+	run_for(w, 1 * S);
+	CHECK(w->node[0].current != NULL);
+	at = moment(w);
+	wg_device_set_keepalive(w->node[0].dev, w->node[0].peer, 25, &at);
+	take_effects(w, 0);
+	w->is_cut[1] = true;
+	run_for(w, 300 * (uint64_t)S);
+	CHECK(w->node[0].initiations >= 2);
+	w->is_cut[1] = false;
+	run_for(w, 31 * S);
+	CHECK(w->node[0].current && keypair_can_send(w->node[0].current, w->now_us));
+	world_free(w);
+}
+
 TEST(persistent_keepalive_does_not_put_off_giving_up)
 {
 	struct world *w = world_new_joined(35, NULL);
