@@ -250,6 +250,8 @@ int udp_send_run(struct udp *udp, const struct endpoint *to, const uint8_t *buf,
 		return -EAFNOSUPPORT;
 	if (per_message > UDP_GSO_SEGMENTS_MAX)
 		per_message = UDP_GSO_SEGMENTS_MAX;
+	if (per_message == 0) /* what the kernel refuses is for it to refuse */
+		per_message = 1;
 	while (len > 0) {
 		size_t part = len < per_message * segment_len ? len : per_message * segment_len;
 		int err = send_part(udp, gso, to, buf, part, segment_len);

@@ -81,6 +81,7 @@ TEST(both_families_have_one_port_and_it_is_theirs_alone)
 
 TEST(what_the_network_says_is_returned)
 {
+	static const uint8_t too_large[65520];
 	struct endpoint nowhere = {.port = 9};
 	struct udp a;
 
@@ -88,6 +89,9 @@ TEST(what_the_network_says_is_returned)
 	nowhere.ip =
 		ip_from_v4((const uint8_t[]){255, 255, 255, 255}); /* broadcast: not asked for */
 	CHECK_INT(udp_send(&a, &nowhere, "x", 1), -EACCES);
+	nowhere.ip = ip_from_v4((const uint8_t[]){127, 0, 0, 1});
+	CHECK_INT(udp_send_run(&a, &nowhere, too_large, sizeof(too_large), sizeof(too_large)),
+		  -EMSGSIZE);
 	udp_close(&a);
 	CHECK_INT(udp_send(&a, &nowhere, "x", 1), -EAFNOSUPPORT);
 	CHECK_INT(udp_send_run(&a, &nowhere, sent, 10, 5), -EAFNOSUPPORT);
