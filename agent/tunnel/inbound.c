@@ -40,10 +40,24 @@ static void add_to_tun(struct lane *lane, uint8_t *pkt, size_t len)
 
 /* ---- opened ---- */
 
+/* Where data goes is where it comes from, also after the user has named another endpoint. */
+static bool is_where_we_send(struct lane_peer *peer, const struct way *from)
+{
+	const struct choice *choice = choice_read(&peer->choice);
+
+	return choice && way_equal(&choice->first, from);
+}
+
+static bool is_known(struct lane_peer *peer, const struct way *from)
+{
+	return endpoint_equal(&from->addr, &peer->last_from) &&
+	       (peer->keeps_sealed || is_where_we_send(peer, from));
+}
+
 /* What plain WireGuard calls roaming; in the mesh main only keeps it for status. */
 static void note_source(struct lane *lane, struct lane_peer *peer, const struct way *from)
 {
-	if (from->kind != WAY_DIRECT || endpoint_equal(&from->addr, &peer->last_from) ||
+	if (from->kind != WAY_DIRECT || is_known(peer, from) ||
 	    (peer->roamed_us && lane->now_us - peer->roamed_us < US_PER_S))
 		return;
 

@@ -533,6 +533,28 @@ TEST(another_port_keeps_the_tunnel_where_data_moves_the_endpoint)
 	end();
 }
 
+TEST(data_moves_the_endpoint_back_from_a_dead_one_that_was_named)
+{
+	base = loop_base_new();
+	start_side(&a, false, true);
+	start_side(&b, false, true);
+	add_peer(&a, &b, address_b);
+	add_peer(&b, &a, address_a);
+	struct way to_b = way_to(&b), dead = to_b;
+	engine_peer_set_choice(a.peer, &to_b, NULL);
+	send_packet(&a, address_a, address_b, 1);
+	CHECK_INT(wait_for_packet(&b), 1);
+	send_packet(&b, address_b, address_a, 2);
+	CHECK_INT(wait_for_packet(&a), 2);
+	dead.addr.port = 9;
+	engine_peer_set_choice(a.peer, &dead, NULL);
+	rest(1100); /* once a second at most does the lane report a move */
+	send_packet(&b, address_b, address_a, 3);
+	CHECK_INT(wait_for_packet(&a), 3);
+	WAIT_UNTIL(engine_peer_way(a.peer).addr.port == engine_port(b.engine));
+	end();
+}
+
 TEST(removing_a_peer_under_traffic_frees_it_and_stops_its_packets)
 {
 	start(false);
