@@ -81,11 +81,14 @@ static void on_peer_mail(struct lane *lane, struct lane_peer *peer, unsigned bit
 	if (bits & LANE_LEAVE) {
 		unlist(lane, peer);
 		lane_drop_waiting(lane, peer, DROP_NO_PEER, backlog_pair_clear(&peer->waiting));
+		aead_forget_keys(lane->aead);
 		lane_post(lane, peer, MAIN_LEFT); /* the last time the peer is touched */
 		return;
 	}
-	if (bits & LANE_FORGET)
+	if (bits & LANE_FORGET) {
 		resend_clear(&peer->sealed);
+		aead_forget_keys(lane->aead); /* whose turn it was last: the next sets its own */
+	}
 	if (bits & LANE_GIVE_UP)
 		lane_drop_waiting(lane, peer, DROP_NO_KEYPAIR, backlog_pair_clear(&peer->waiting));
 	if (bits & LANE_RESEND)
