@@ -74,8 +74,8 @@ static const struct config_option options[] = {
 	 .offset = AT(watch),
 	 .help = "status: again each second"},
 	{.name = "count",
-	 .kind = CONFIG_INT,
-	 .offset = AT(count),
+	 .kind = CONFIG_STRING,
+	 .offset = AT(count_text),
 	 .value = "N",
 	 .help = "ping: stop after so many probes; also -c N"},
 	{.name = "interval",
@@ -178,7 +178,7 @@ static int find_command(const char *word)
 static unsigned flags_given(const struct arguments *a)
 {
 	return (a->json ? FLAG_JSON : 0U) | (a->watch ? FLAG_WATCH : 0U) |
-	       (a->count ? FLAG_COUNT : 0U) | (a->interval_text ? FLAG_INTERVAL : 0U) |
+	       (a->count_text ? FLAG_COUNT : 0U) | (a->interval_text ? FLAG_INTERVAL : 0U) |
 	       (a->until_direct ? FLAG_UNTIL_DIRECT : 0U) | (a->since_us ? FLAG_SINCE : 0U);
 }
 
@@ -191,6 +191,17 @@ static const char *flag_name(unsigned flags)
 	while (!(flags >> i & 1))
 		i++;
 	return names[i];
+}
+
+static bool read_count(struct arguments *a)
+{
+	char *end;
+
+	a->count = 0;
+	if (!a->count_text)
+		return true;
+	a->count = strtoll(a->count_text, &end, 10);
+	return end != a->count_text && !*end && a->count >= 1 && a->count <= 1000000;
 }
 
 /* Seconds as a decimal number, to microseconds; 10 ms at least. */
@@ -237,8 +248,9 @@ static bool check(struct arguments *a)
 		return complain("usage: warren %s", entry->wants);
 	if (foreign)
 		return complain("%s takes no --%s", entry->name, flag_name(foreign));
-	if (a->count < 0 || a->count > 1000000)
-		return complain("--count: a number of probes, 1 to 1000000");
+	if (!read_count(a))
+		return complain("--count: %.*s is not a number of probes (1 to 1000000)",
+				shown_len(a->count_text), a->count_text);
 	if (!read_interval(a))
 		return complain("--interval: %.*s is not a number of seconds (0.01 to 3600)",
 				shown_len(a->interval_text), a->interval_text);

@@ -35,7 +35,7 @@ struct arguments {
 	struct config config; /* owns the strings; arguments_wipe ends it */
 
 	/* As given, before the checks. */
-	const char *interval_text;
+	const char *count_text, *interval_text;
 };
 
 /* False: end now with *exit_status; help, version or one line on stderr has been printed. */

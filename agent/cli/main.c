@@ -1,4 +1,5 @@
 /* warren: the command that people type; speaks to warrend over its Unix socket. */
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <sodium.h>
@@ -18,7 +19,8 @@ int main(int argc, char **argv)
 	status = commands_run(&args);
 	arguments_wipe(&args);
 	/* A full disk behind stdout is a failure too. */
-	if (fflush(stdout) != 0 && status == 0) {
+	bool is_lost = fflush(stdout) != 0 || ferror(stdout);
+	if (is_lost && status == 0) {
 		perror("warren: stdout");
 		status = 1;
 	}

@@ -133,6 +133,8 @@ TEST(what_is_wrong_ends_with_status_2)
 		{"ping", "a", "-i", "0"},
 		{"ping", "a", "-i", "x"},
 		{"ping", "a", "-c", "-1"},
+		{"ping", "a", "-c", "0"},
+		{"status", "--count", "0"},
 		{"history", "--since", "soon"},
 		{"status", "-x"},
 	};

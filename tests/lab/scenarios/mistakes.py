@@ -213,3 +213,18 @@ def changed_machine_key(case):
         m.dev.warren("trust", "laptop", prints[-1])
         ping = tools.first_ping(m, "laptop2", m.dev.address(), timeout=10)
         case.check("dev does not talk to the trusted machine", ping.result()["first_ms"] is not None)
+
+
+@scenario("mistakes/full-output", timeout=60)
+def full_output(case):
+    """Output that a full disk did not take is a failure, and told."""
+    with case.topology() as topo, case.mesh(topo) as m:
+        node = start_waiting(m, "guest")
+        with open("/dev/full", "w", encoding="ascii") as full:
+            for words in (["status", "--json"], ["status"], ["version"], ["history", "--json"]):
+                done = subprocess.run(netns.inside(node.host, f"{node.mesh.build}/warren",
+                                                   "--socket", node.socket, *words),
+                                      text=True, stdout=full, stderr=subprocess.PIPE,
+                                      check=False, timeout=10)
+                check_refused(case, " ".join(words), (done.returncode, done.stderr.strip()),
+                              "no space left")
