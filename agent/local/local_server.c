@@ -15,7 +15,9 @@
 #include <sodium.h>
 
 enum {
-	CONNS_MAX = 64,		/* further ones are closed at once */
+	CONNS_MAX = 64,	       /* further ones are told so and closed */
+	CONNS_GUESTS_MAX = 48, /* of those who may not command, and of one of them */
+	CONNS_OF_UID_MAX = 16,
 	OUTPUT_MAX = 32 << 20,	/* unread answers; a client that lets them grow so far is cut */
 	REQUEST_TIMEOUT_S = 10, /* for the request line, and for reading the last answer */
 	BACKLOG = 16
@@ -69,12 +71,15 @@ uid_t local_request_uid(const struct local_request *req)
 	return req->uid;
 }
 
+static bool is_privileged(const struct local_server *server, uid_t uid)
+{
+	return uid == 0 || uid == geteuid() ||
+	       (server->operator_uid != LOCAL_NO_OPERATOR && uid == server->operator_uid);
+}
+
 bool local_request_is_privileged(const struct local_request *req)
 {
-	uid_t operator_uid = req->server->operator_uid;
-
-	return req->uid == 0 || req->uid == geteuid() ||
-	       (operator_uid != LOCAL_NO_OPERATOR && req->uid == operator_uid);
+	return is_privileged(req->server, req->uid);
 }
 
 void local_request_set_data(struct local_request *req, void *data)
@@ -248,6 +253,31 @@ static void add_request(struct local_server *server, int fd, uid_t uid)
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
 }
 
+bool local_has_room(bool privileged, size_t n_all, size_t n_of_uid)
+{
+	if (privileged)
+		return n_all < CONNS_MAX;
+	return n_all < CONNS_GUESTS_MAX && n_of_uid < CONNS_OF_UID_MAX;
+}
+
+static bool has_room_for(const struct local_server *server, uid_t uid)
+{
+	size_t n_of_uid = 0;
+
+	for (const struct local_request *r = server->requests; r; r = r->next)
+		n_of_uid += r->uid == uid;
+	return local_has_room(is_privileged(server, uid), server->n_requests, n_of_uid);
+}
+
+static void turn_away(int fd)
+{
+	static const char answer[] =
+		"{\"done\":true,\"exit\":1,\"error\":\"too many commands are running\"}\n";
+
+	(void)send(fd, answer, sizeof(answer) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
 static void on_connection(evutil_socket_t listener, short what, void *arg)
 {
 	struct local_server *server = arg;
@@ -257,10 +287,12 @@ static void on_connection(evutil_socket_t listener, short what, void *arg)
 	(void)what;
 	if (fd < 0)
 		return;
-	if (server->n_requests >= CONNS_MAX || !peer_uid(fd, &uid))
+	if (!peer_uid(fd, &uid))
 		close(fd);
-	else
+	else if (has_room_for(server, uid))
 		add_request(server, fd, uid);
+	else
+		turn_away(fd);
 }
 
 /* ---- the socket ---- */

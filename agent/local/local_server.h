@@ -49,6 +49,10 @@ void local_reply(struct local_request *req, struct json *tree);
 /* The end: exit is what the command is to exit with. error may be NULL. req is gone afterwards. */
 void local_done(struct local_request *req, int exit_status, const char *error);
 
+/* Whether one more connection is taken, of n_all and n_of_uid that stand: nobody may keep those out
+ * who command the daemon, nor one user all others. */
+bool local_has_room(bool privileged, size_t n_all, size_t n_of_uid);
+
 /* The caller's own mark on a request (a running ping, a waiting up). */
 void local_request_set_data(struct local_request *req, void *data);
 void *local_request_data(const struct local_request *req);

@@ -141,6 +141,14 @@ TEST(what_is_no_request_is_told_so)
 	rig_close(&rig);
 }
 
+TEST(a_crowd_keeps_nobody_out_who_commands)
+{
+	CHECK(local_has_room(false, 0, 0) && local_has_room(false, 47, 15));
+	CHECK(!local_has_room(false, 16, 16) && !local_has_room(false, 48, 0));
+	CHECK(local_has_room(true, 48, 16) && local_has_room(true, 63, 63));
+	CHECK(!local_has_room(true, 64, 0));
+}
+
 TEST(a_client_that_leaves_cancels_its_request)
 {
 	struct rig rig;
