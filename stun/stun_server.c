@@ -86,7 +86,17 @@ static void write_refusal(struct writer *w, const struct stun_message *m)
 	stun_write_unknown(w, m->unknown, m->n_unknown);
 }
 
-/* Where the answer is to come from: RFC 5780 section 6.1, table 1. */
+/* One of the four that CHANGE-REQUEST moves between. */
+static bool is_corner(const struct stun_server *s, const struct endpoint *at)
+{
+	for (int address = 0; address < 2; address++)
+		for (int port = 0; port < 2; port++)
+			if (has_alternate(s) && endpoint_equal(&s->main[address][port], at))
+				return true;
+	return false;
+}
+
+/* Where the answer is to come from, at being a corner: RFC 5780 section 6.1, table 1. */
 static const struct endpoint *origin_of(const struct stun_server *s, const struct endpoint *at,
 					uint32_t change)
 {
@@ -112,7 +122,7 @@ static void write_success(const struct stun_server *s, const struct stun_message
 {
 	stun_write_header(w, STUN_SUCCESS, STUN_BINDING, m->txid);
 	stun_write_address(w, STUN_XOR_MAPPED_ADDRESS, from);
-	if (!has_alternate(s))
+	if (!is_corner(s, at))
 		return;
 	const struct endpoint *origin = origin_of(s, at, m->change);
 	stun_write_address(w, STUN_RESPONSE_ORIGIN, origin);
@@ -120,10 +130,12 @@ static void write_success(const struct stun_server *s, const struct stun_message
 	out->from = *origin;
 }
 
-/* Without a second address CHANGE-REQUEST is an attribute we do not know (RFC 5780 section 6.1). */
-static void disown_change(const struct stun_server *s, struct stun_message *m)
+/* Without a second address CHANGE-REQUEST is an attribute we do not know (RFC 5780 section 6.1);
+ * likewise at an address that is none of the four, as one of IPv6 beside four of IPv4. */
+static void disown_change(const struct stun_server *s, const struct endpoint *at,
+			  struct stun_message *m)
 {
-	if (m->has_change && !has_alternate(s) && m->n_unknown < STUN_UNKNOWN_MAX)
+	if (m->has_change && !is_corner(s, at) && m->n_unknown < STUN_UNKNOWN_MAX)
 		m->unknown[m->n_unknown++] = STUN_CHANGE_REQUEST;
 }
 
@@ -141,7 +153,7 @@ enum stun_verdict stun_server_on_packet(struct stun_server *s, const void *packe
 		return STUN_LIMITED;
 
 	out->from = (struct endpoint){0};
-	disown_change(s, &m);
+	disown_change(s, at, &m);
 	if (m.n_unknown > 0)
 		write_refusal(&w, &m);
 	else

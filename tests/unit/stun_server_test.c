@@ -158,6 +158,24 @@ TEST(with_two_addresses_it_answers_from_where_it_is_asked_to)
 	}
 }
 
+TEST(an_address_beside_the_four_is_a_plain_servers)
+{
+	static const char *const at[] = {"198.51.100.1:3478", "192.0.2.1:9", "[2001:db8::1]:3478"};
+
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		struct stun_server s = doubled();
+		struct stun_answer out;
+		struct stun_message m;
+
+		CHECK(ask(&s, 0, "203.0.113.5:4000", at[i], &out, &m) == STUN_ANSWER);
+		CHECK(endpoint_is_none(&out.from)); /* from where it arrived */
+		CHECK(endpoint_is_none(&m.response_origin) && endpoint_is_none(&m.other_address));
+		CHECK(is(&m.mapped, "203.0.113.5:4000"));
+		CHECK(ask(&s, STUN_CHANGE_IP, "203.0.113.5:4000", at[i], &out, &m) == STUN_ANSWER);
+		CHECK_INT(m.error_code, 420);
+	}
+}
+
 TEST(the_second_address_must_be_whole_and_different)
 {
 	struct endpoint first = ep("192.0.2.1:3478"), any = ep(":3478");
