@@ -13,6 +13,7 @@
 #include "derp-relay/relay_table.h"
 
 static const uint64_t admitted_for_s = 7 * 24 * 3600;
+static const uint64_t sweep_every_us = 60 * US_PER_S;
 
 enum { ANSWER_MAX = 4096 };
 
@@ -44,6 +45,7 @@ struct admission {
 	uint8_t seed[ADMISSION_SEED_LEN];
 	struct relay_table table;
 	struct queue_ends queues[QUEUES];
+	uint64_t swept_us; /* 0: never */
 	bool fail_open;
 	bool changed;
 };
@@ -152,14 +154,40 @@ static struct entry *make(struct admission *a, const struct public_key *key)
 	return e;
 }
 
+struct sweep {
+	struct admission *admission;
+	uint64_t unix_s;
+};
+
+static void forget_expired(void *arg, struct entry *e)
+{
+	const struct sweep *sweep = arg;
+
+	if (e->connections == 0 && !e->asking && !is_admitted(e, sweep->unix_s))
+		forget(sweep->admission, e);
+}
+
+/* Whose week is over and who is away is forgotten when the room is needed: once a minute at most,
+ * as a crowd of new keys would else have all of them looked at for each. */
+static void make_room(struct admission *a, uint64_t now_us, uint64_t unix_s)
+{
+	if (a->table.count < ADMISSION_KEYS_MAX ||
+	    (a->swept_us != 0 && now_us - a->swept_us < sweep_every_us))
+		return;
+	a->swept_us = now_us;
+	each_entry(a, forget_expired, &(struct sweep){.admission = a, .unix_s = unix_s});
+}
+
 enum admission_decision admission_on_connect(struct admission *a, const struct public_key *key,
 					     const struct ip_addr *source, uint64_t now_us,
 					     uint64_t unix_s)
 {
 	struct entry *e = find(a, key);
 
-	if (!e)
+	if (!e) {
+		make_room(a, now_us, unix_s);
 		e = make(a, key);
+	}
 	if (!e)
 		return ADMISSION_CLOSE;
 	e->source = *source;
@@ -296,8 +324,12 @@ struct json *admission_save(struct admission *a, uint64_t unix_s)
 	struct save save = {.list = json_add_array(tree, "admitted"), .unix_s = unix_s};
 
 	each_entry(a, save_entry, &save);
-	a->changed = false;
 	return tree;
+}
+
+void admission_saved(struct admission *a)
+{
+	a->changed = false;
 }
 
 static void load_entry(struct admission *a, const struct json_in *item, uint64_t unix_s)

@@ -60,10 +60,12 @@ enum admission_decision admission_on_answer(struct admission *a, const struct pu
 					    enum admission_answer answer, uint64_t now_us,
 					    uint64_t unix_s);
 
-/* True where keys have been admitted or refused since the last _save. */
+/* True where keys have been admitted or refused since the last _saved. */
 bool admission_is_changed(const struct admission *a);
 /* {"admitted": [{"key": "nodekey:…", "unix_s": 1}]}; the tree is the caller's. */
 struct json *admission_save(struct admission *a, uint64_t unix_s);
+/* What _save gave is on disk. */
+void admission_saved(struct admission *a);
 /* -EBADMSG where the tree is not of that form; what was read until then is kept. */
 MUST_CHECK int admission_load(struct admission *a, const struct json_in *root, uint64_t unix_s);
 

@@ -20,6 +20,7 @@
 #include "derp-relay/switchboard.h"
 
 static const uint64_t call_us = 5 * US_PER_S, save_after_us = 10 * US_PER_S;
+static const uint64_t save_again_us = 60 * US_PER_S;
 static const uint64_t log_every_us = 60 * US_PER_S;
 
 enum { SECRET_MAX = 512, FIELDS_LEN = SECRET_MAX + 128 };
@@ -77,9 +78,13 @@ static void save(struct gatekeeper *g)
 	struct json *tree = admission_save(g->admission, unix_now_s());
 	int err = statefile_write_json(g->cfg.cache_file, tree);
 	json_free(tree);
-	if (err < 0)
-		log_warn("admission", log_event("cache-not-saved"),
-			 log_str("file", g->cfg.cache_file), log_str("error", strerror(-err)));
+	if (err == 0) {
+		admission_saved(g->admission);
+		return;
+	}
+	log_warn("admission", log_event("cache-not-saved"), log_str("file", g->cfg.cache_file),
+		 log_str("error", strerror(-err)));
+	g->save_us = clock_now_us() + save_again_us;
 }
 
 /* ---- questions ----------------------------------------------------------------------------- */
@@ -107,13 +112,21 @@ static void carry_out(struct gatekeeper *g, const struct public_key *key,
 	}
 }
 
-static void complain(struct gatekeeper *g, const struct http_result *result)
+/* True where the log may have another complaint. */
+static bool may_complain(struct gatekeeper *g)
 {
 	uint64_t now_us = clock_now_us();
 
 	if (now_us < g->quiet_us)
-		return;
+		return false;
 	g->quiet_us = now_us + log_every_us;
+	return true;
+}
+
+static void complain(struct gatekeeper *g, const struct http_result *result)
+{
+	if (!may_complain(g))
+		return;
 	log_warn("admission", log_event("coordinator-silent"), log_str("host", g->target.host),
 		 log_u64("status", result->error ? 0 : result->status),
 		 log_str("error", result->error ? result->error
@@ -193,12 +206,20 @@ static void on_timer(void *arg, uint64_t now_us)
 	ask_more(g);
 }
 
+static void on_connect(struct gatekeeper *g, const struct message *m)
+{
+	enum admission_decision decision = admission_on_connect(g->admission, &m->key, &m->from.ip,
+								clock_now_us(), unix_now_s());
+
+	if (decision == ADMISSION_CLOSE && may_complain(g))
+		log_warn("admission", log_event("full"), log_u64("keys", ADMISSION_KEYS_MAX));
+	carry_out(g, &m->key, decision);
+}
+
 void gatekeeper_on_message(struct gatekeeper *g, const struct message *m)
 {
 	if (m->kind == MESSAGE_CONNECT)
-		carry_out(g, &m->key,
-			  admission_on_connect(g->admission, &m->key, &m->from.ip, clock_now_us(),
-					       unix_now_s()));
+		on_connect(g, m);
 	else
 		admission_on_disconnect(g->admission, &m->key);
 	ask_more(g);

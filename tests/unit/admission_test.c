@@ -158,6 +158,8 @@ TEST(admitted_keys_outlive_the_process)
 	}
 	CHECK(admission_is_changed(a));
 	struct json *tree = admission_save(a, unix_s);
+	CHECK(admission_is_changed(a)); /* the disk may refuse it */
+	admission_saved(a);
 	CHECK(!admission_is_changed(a));
 	char *text = json_print(tree);
 	json_free(tree);
@@ -171,6 +173,31 @@ TEST(admitted_keys_outlive_the_process)
 	CHECK(connects(b, 3, t0, unix_s + week_s + 1) == ADMISSION_LET_IN);
 	admission_free(a);
 	admission_free(b);
+}
+
+static struct public_key large_key(uint32_t n)
+{
+	return (struct public_key){.b = {(uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), 1}};
+}
+
+TEST(who_is_away_and_no_longer_admitted_makes_room)
+{
+	struct admission *a = admission_new(seed, false);
+	struct admission_question q;
+	uint64_t later_us = t0 + (week_s + 1) * US_PER_S, later_s = unix_s + week_s + 1;
+
+	for (uint32_t n = 0; n < ADMISSION_KEYS_MAX; n++) {
+		struct public_key k = large_key(n);
+
+		CHECK(admission_on_connect(a, &k, &source, t0, unix_s) == ADMISSION_WAIT);
+		CHECK(admission_ask(a, t0, &q));
+		admission_on_answer(a, &k, ADMISSION_YES, t0, unix_s);
+		admission_on_disconnect(a, &k);
+	}
+	CHECK(connects(a, 9, t0, unix_s) == ADMISSION_CLOSE); /* all of them have days to go */
+	CHECK(connects(a, 9, later_us, later_s) == ADMISSION_WAIT);
+	CHECK_INT(asks(a, later_us), 9);
+	admission_free(a);
 }
 
 TEST(the_question_and_its_answers_are_those_of_the_field)
