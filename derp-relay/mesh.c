@@ -17,7 +17,7 @@
 #include "derp-relay/switchboard.h"
 
 static const uint64_t reconnect_us = 5 * US_PER_S, write_late_us = 5 * US_PER_S;
-static const uint64_t look_every_us = US_PER_S;
+static const uint64_t look_every_us = US_PER_S, complain_every_us = 60 * US_PER_S;
 
 enum { LINKS_MAX = 16, OUT_BYTES = DERP_FORWARD_FRAME_MAX };
 
@@ -31,6 +31,8 @@ struct mesh_link {
 	struct tls_conn *conn;
 	struct loop_timer *timer;
 	struct mesh_session session; /* in the hub while SERVING */
+	bool stands;		     /* it has let us in, and not shut us out a moment later */
+	uint64_t quiet_us;	     /* no complaint in the log before */
 	struct derp_reader reader;
 	uint8_t in[DERP_FRAME_MAX];
 };
@@ -50,18 +52,34 @@ static void log_link(const struct mesh_link *l, const char *event, const char *w
 		 log_u64("port", l->target.port), log_str("why", why));
 }
 
+/* Who cannot be reached is told of at once, and again each minute while it lasts. */
+static void complain(struct mesh_link *l, const char *why)
+{
+	uint64_t now_us = clock_now_us();
+	bool is_shut_out = l->state == LINK_SERVING;
+
+	if (now_us < l->quiet_us)
+		return;
+	l->quiet_us = now_us + complain_every_us;
+	log_warn("mesh", log_event("unreachable"), log_str("host", l->target.host),
+		 log_u64("port", l->target.port), log_str("why", why),
+		 log_str("hint", is_shut_out ? "has it the same --mesh-key-file?" : ""));
+}
+
 static void close_link(struct mesh_link *l, const char *why)
 {
 	struct mesh *m = l->mesh;
+
+	if (l->stands)
+		log_link(l, "down", why);
+	else
+		complain(l, why);
+	l->stands = false;
 
 	if (l->state == LINK_SERVING) {
 		struct hub *hub = switchboard_lock(m->cfg.switchboard);
 		mesh_session_on_down(&l->session, hub);
 		(void)switchboard_unlock(m->cfg.switchboard, m->cfg.seat);
-		log_link(l, "down", why);
-	} else {
-		log_debug("mesh", log_event("unreachable"), log_str("host", l->target.host),
-			  log_str("why", why));
 	}
 	dial_free(l->dial);
 	l->dial = NULL;
@@ -101,7 +119,6 @@ static int take_answer(struct mesh_link *l)
 		return -EPROTO;
 	l->reader.start += used;
 	l->state = LINK_SERVING;
-	log_link(l, "up", "");
 	return 0;
 }
 
@@ -131,6 +148,16 @@ static int on_input(struct mesh_link *l)
 	return take_frames(l, clock_now_us());
 }
 
+/* All relays of a region may be given the same list. */
+static void turn_off(struct mesh_link *l)
+{
+	log_link(l, "off", "it is this relay");
+	l->quiet_us = US_NEVER;
+	close_link(l, "");
+	l->state = LINK_OFF;
+	loop_timer_set(l->timer, US_NEVER);
+}
+
 static void on_readable(void *arg)
 {
 	struct mesh_link *l = arg;
@@ -141,6 +168,8 @@ static void on_readable(void *arg)
 		uint8_t *space = derp_reader_space(&l->reader, &room);
 
 		err = tls_conn_read(l->conn, space, room, &got);
+		if (err == -EPIPE)
+			return; /* on_closed comes, with the reason */
 		if (err < 0)
 			break;
 		derp_reader_fill(&l->reader, got);
@@ -150,11 +179,10 @@ static void on_readable(void *arg)
 		pump(l);
 		return;
 	}
-	close_link(l, err == -ELOOP ? "it is this relay" : strerror(-err));
-	if (err == -ELOOP) {
-		l->state = LINK_OFF;
-		loop_timer_set(l->timer, US_NEVER);
-	}
+	if (err == -ELOOP)
+		turn_off(l);
+	else
+		close_link(l, strerror(-err));
 }
 
 static void on_drained(void *arg)
@@ -207,6 +235,11 @@ static void look(struct mesh_link *l, uint64_t now_us)
 {
 	uint64_t stuck_us = tls_conn_stuck_since_us(l->conn);
 
+	if (!l->stands && l->session.state == MESH_UP) {
+		l->stands = true;
+		l->quiet_us = 0;
+		log_link(l, "up", "");
+	}
 	if (now_us >= mesh_session_deadline_us(&l->session))
 		close_link(l, "nothing heard");
 	else if (stuck_us != US_NEVER && now_us > stuck_us + write_late_us)
@@ -308,6 +341,7 @@ void mesh_free(struct mesh *m)
 	if (!m)
 		return;
 	for (size_t i = 0; i < m->n; i++) {
+		m->links[i]->quiet_us = US_NEVER;
 		close_link(m->links[i], "stopping");
 		loop_timer_free(m->links[i]->timer);
 		free(m->links[i]);
