@@ -313,6 +313,19 @@ static int load_node(void *arg, const struct node *stored)
 	return 0;
 }
 
+/* Behind the nodes: the one given last may be gone, and peers remember who had its address. */
+static int load_last_host(struct coordinator *c, char *error)
+{
+	uint64_t last = c->ipam.last;
+	bool found;
+
+	if (get_number(c, "last_host", &last, &found) != 0)
+		return store_failed(c, error);
+	if (found && last > 0 && last < IPAM_HOSTS)
+		c->ipam.last = (uint32_t)last;
+	return 0;
+}
+
 static int load_token(void *arg, const struct token *t)
 {
 	struct coordinator *c = arg;
@@ -385,7 +398,9 @@ static int load_tables(struct coordinator *c, char *error)
 	    ops->removed_read(c->store, load_removed, c) != 0 ||
 	    ops->relays_read(c->store, load_relay, c) != 0)
 		return store_failed(c, error);
-	int err = load_policy(c, error);
+	int err = load_last_host(c, error);
+	if (err == 0)
+		err = load_policy(c, error);
 	if (err == 0)
 		err = load_admin_key(c, error);
 	return err ? err : merge_relays(c, error);
@@ -417,7 +432,7 @@ int coordinator_open(const struct coordinator_config *cfg, struct coordinator **
 		abort();
 	c->ops = cfg->ops;
 	c->store = cfg->store;
-	c->started_unix_s = cfg->unix_s;
+	c->started_us = cfg->now_us;
 	memcpy(c->spki_hash, cfg->spki_hash, sizeof(c->spki_hash));
 	c->registry = registry_new(cfg->random + COORDINATOR_RANDOM_LEN - REGISTRY_SEED_LEN);
 	c->audit_queue = calloc(AUDIT_QUEUE_MAX, sizeof(*c->audit_queue));

@@ -55,7 +55,7 @@ struct coordinator {
 	const struct coordinator_ops *ops;
 	struct store *store; /* borrowed */
 	uint8_t spki_hash[CONTROL_SPKI_HASH_LEN];
-	uint64_t started_unix_s;
+	uint64_t started_us;
 
 	struct registry *registry;
 	struct token_table tokens;
@@ -91,7 +91,7 @@ struct coordinator {
 struct coordinator_config {
 	const struct coordinator_ops *ops;
 	struct store *store;
-	uint64_t unix_s;	    /* now */
+	uint64_t now_us;
 	const uint8_t *random;	    /* COORDINATOR_RANDOM_LEN bytes */
 	const struct prefix *avoid; /* the server's own networks */
 	size_t n_avoid;

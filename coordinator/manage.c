@@ -13,7 +13,9 @@
 #include "coordinator/node_session.h"
 #include "coordinator/publish.h"
 
-static const uint64_t ephemeral_grace_s = 300;
+static const uint64_t ephemeral_grace_us = 300 * (uint64_t)US_PER_S;
+/* Each is a transaction, and the disk's time is everybody's. */
+enum { REMOVALS_A_TICK = 16 };
 static const uint64_t ttl_max_s = 366 * 24 * 3600;
 
 __attribute__((format(printf, 3, 4))) static int fail(char *error, int rc, const char *format, ...)
@@ -75,6 +77,27 @@ static int prune_tokens(struct coordinator *c, uint64_t now_unix_s)
 	return err;
 }
 
+static size_t count_remembered(const struct token_table *tokens, uint64_t now_unix_s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tokens->count; i++)
+		n += !token_is_forgotten(&tokens->list[i], now_unix_s);
+	return n;
+}
+
+/* Who was removed is let in by a younger token only: also by one of the same second, or of a clock
+ * that was set back since. */
+static uint64_t created_unix_s(const struct coordinator *c, uint64_t now_unix_s)
+{
+	uint64_t created = now_unix_s;
+
+	for (size_t i = 0; i < c->removed.count; i++)
+		if (created <= c->removed.list[i].unix_s)
+			created = c->removed.list[i].unix_s + 1;
+	return created;
+}
+
 int manage_token_create(struct coordinator *c, const struct token_request *request,
 			const uint8_t random[static MANAGE_RANDOM_LEN], const struct moment *now,
 			char text[static CONTROL_TOKEN_LEN], struct token *out,
@@ -84,12 +107,12 @@ int manage_token_create(struct coordinator *c, const struct token_request *reque
 	struct token t = {.id = c->next_token_id,
 			  .reusable = request->reusable,
 			  .ephemeral = request->ephemeral,
-			  .created_unix_s = now_s};
+			  .created_unix_s = created_unix_s(c, now_s)};
 
 	int err = check_request(request, &t, error);
 	if (err)
 		return err;
-	if (c->tokens.count >= TOKEN_TABLE_MAX)
+	if (count_remembered(&c->tokens, now_s) >= TOKEN_TABLE_MAX)
 		return fail(error, -ENOSPC, "too many tokens: wait until some have expired");
 	snprintf(t.name, sizeof(t.name), "%s", request->name);
 	snprintf(t.owner, sizeof(t.owner), "%s", request->owner);
@@ -203,12 +226,13 @@ int manage_node_remove(struct coordinator *c, const char *text, const struct mom
 	return remove_node(c, n, "admin", now, error);
 }
 
-/* Offline since it was last seen; while we were not there, nobody could be seen. */
-static bool is_long_gone(const struct coordinator *c, const struct node *n, uint64_t now_s)
+/* Offline since it left; while we were not there, nobody could be seen. By the clock that nobody
+ * sets: one that is put right after a start would take all those who are on their way back. */
+static bool is_long_gone(const struct coordinator *c, const struct node *n, uint64_t now_us)
 {
-	uint64_t since = n->seen_unix_s > c->started_unix_s ? n->seen_unix_s : c->started_unix_s;
+	uint64_t since_us = n->left_us > c->started_us ? n->left_us : c->started_us;
 
-	return !n->session && now_s >= since + ephemeral_grace_s;
+	return !n->session && now_us >= since_us + ephemeral_grace_us;
 }
 
 void manage_remove_ephemeral(struct coordinator *c, const struct moment *now)
@@ -216,13 +240,17 @@ void manage_remove_ephemeral(struct coordinator *c, const struct moment *now)
 	char error[COORDINATOR_ERROR_LEN];
 	size_t count;
 	struct node *const *all = registry_all(c->registry, &count);
+	unsigned removed = 0;
 
-	for (size_t i = count; i-- > 0;) { /* backwards: a removal moves only later ones */
+	/* Backwards: a removal moves only later ones. */
+	for (size_t i = count; i-- > 0 && removed < REMOVALS_A_TICK;) {
 		struct node *n = all[i];
 
-		if (n->ephemeral && is_long_gone(c, n, now->unix_ms / MS_PER_S) &&
-		    remove_node(c, n, "its ephemeral token", now, error) != 0)
+		if (!n->ephemeral || !is_long_gone(c, n, now->now_us))
+			continue;
+		if (remove_node(c, n, "its ephemeral token", now, error) != 0)
 			return;
+		removed++;
 	}
 }
 

@@ -72,6 +72,7 @@ static void leave(struct coordinator *c, struct node_session *s, const char *why
 	n->session = NULL;
 	n->online = false;
 	n->seen_unix_s = now->unix_ms / MS_PER_S;
+	n->left_us = now->now_us;
 	coordinator_mark_dirty(c, n);
 	coordinator_node_str(n, who);
 	coordinator_audit(c, now, "session", who, "session ended after %" PRIu64 " s: %s",
@@ -236,13 +237,14 @@ static struct node new_node(const struct coordinator *c, const struct control_he
 	return n;
 }
 
-/* The node, its token and the next id, in one transaction. */
+/* The node, its token, the next id and where addresses go on, in one transaction. */
 static int write_join(struct coordinator *c, const struct node *n, const struct token *spent)
 {
 	const struct store_ops *ops = c->store->ops;
-	char next[16];
+	char next[16], host[16];
 
 	snprintf(next, sizeof(next), "%u", n->id + 1);
+	snprintf(host, sizeof(host), "%u", c->ipam.last);
 	int err = ops->begin(c->store, true);
 	if (err)
 		return err;
@@ -251,6 +253,8 @@ static int write_join(struct coordinator *c, const struct node *n, const struct 
 		err = ops->token_put(c->store, spent);
 	if (err == 0)
 		err = ops->setting_put(c->store, "next_node_id", next);
+	if (err == 0)
+		err = ops->setting_put(c->store, "last_host", host);
 	if (err) {
 		ops->rollback(c->store);
 		return err;
@@ -410,6 +414,17 @@ static void on_endpoints(struct coordinator *c, struct node_session *s,
 		publish_node(c, s->node);
 }
 
+/* An answer to each map is what we ask for, and spends nothing: whoever sees many nodes come back
+ * at once would else be sent away for it. */
+static void on_ack(struct node_session *s, uint64_t number)
+{
+	s->acked = number;
+	if (s->acks_due == 0)
+		return;
+	s->acks_due--;
+	s->tokens++; /* the one that this message was */
+}
+
 static void on_joined_message(struct coordinator *c, struct node_session *s,
 			      const struct control_message *m, const struct moment *now)
 {
@@ -423,7 +438,7 @@ static void on_joined_message(struct coordinator *c, struct node_session *s,
 		on_endpoints(c, s, &m->endpoints);
 		return;
 	case CONTROL_ACK:
-		s->acked = m->ack;
+		on_ack(s, m->ack);
 		return;
 	case CONTROL_PING:
 		pong.pong = m->ping;

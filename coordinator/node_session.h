@@ -26,6 +26,7 @@ struct node_session {
 	uint64_t deadline_us; /* the session ends unless something is heard before */
 	unsigned tokens;      /* messages it may send at once */
 	uint64_t tokens_us;   /* when they were counted */
+	uint64_t acks_due;    /* maps sent that it has not said yes to */
 	struct node_session *next, *prev;
 };
 

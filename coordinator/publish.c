@@ -5,6 +5,13 @@
 
 #include "coordinator/sight.h"
 
+/* Each is answered. */
+static void send_map(struct coordinator *c, struct node_session *s, const char *text, size_t len)
+{
+	s->acks_due++;
+	c->ops->send(s->link, text, len);
+}
+
 void publish_message(struct coordinator *c, struct node_session *s, const struct control_message *m)
 {
 	char *text;
@@ -12,7 +19,10 @@ void publish_message(struct coordinator *c, struct node_session *s, const struct
 
 	if (control_encode(m, &text, &len) != 0)
 		return; /* beyond the protocol's caps: counted as not sent */
-	c->ops->send(s->link, text, len);
+	if (m->type == CONTROL_MAP)
+		send_map(c, s, text, len);
+	else
+		c->ops->send(s->link, text, len);
 	c->counters.changes_sent++;
 	free(text);
 }
@@ -92,7 +102,7 @@ static void send_delta(void *arg, struct node *viewer)
 		make_text(d, &sight);
 	if (!d->text)
 		return;
-	d->c->ops->send(viewer->session->link, d->text, d->len);
+	send_map(d->c, viewer->session, d->text, d->len);
 	d->c->counters.changes_sent++;
 }
 
@@ -113,7 +123,7 @@ static void send_removal(void *arg, struct node *viewer)
 
 	if (!viewer->session || !sight_of(d->c->policy, viewer, d->subject, &sight))
 		return;
-	d->c->ops->send(viewer->session->link, d->text, d->len);
+	send_map(d->c, viewer->session, d->text, d->len);
 	d->c->counters.changes_sent++;
 }
 

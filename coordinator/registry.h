@@ -24,6 +24,7 @@ struct node {
 	uint32_t token_id; /* it joined by */
 	uint64_t joined_unix_s;
 	uint64_t seen_unix_s; /* start or end of its last session */
+	uint64_t left_us;     /* end of its last session; 0: none since the coordinator began */
 	struct ip_addr v4, v6;
 	struct public_key machine_key;
 	struct control_key node_key;

@@ -179,7 +179,7 @@ static int open_core(struct server *s)
 	struct prefix v4, v6;
 	struct coordinator_config cfg = {.ops = &node_link_ops,
 					 .store = s->store,
-					 .unix_s = clock_unix_us() / US_PER_S,
+					 .now_us = clock_now_us(),
 					 .random = random,
 					 .avoid = s->networks.list,
 					 .n_avoid = s->networks.count};
@@ -236,8 +236,13 @@ static int load_files(struct server *s)
 
 	if (s->settings->relay_map)
 		err = load_file(s, "--relay-map", s->settings->relay_map, take_relay_map);
-	if (err == 0 && s->settings->policy)
-		err = load_file(s, "--policy", s->settings->policy, take_policy);
+	/* Also where the other file is wrong: it may be another team's, and this one closes access.
+	 */
+	if (s->settings->policy) {
+		int policy_err = load_file(s, "--policy", s->settings->policy, take_policy);
+
+		err = err ? err : policy_err;
+	}
 	return err;
 }
 

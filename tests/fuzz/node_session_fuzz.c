@@ -194,7 +194,7 @@ static void open_world(struct world *w, const uint8_t *data, size_t len)
 	w->now = (struct moment){.now_us = 1000 * (uint64_t)US_PER_S, .unix_ms = 1700000000000};
 	w->store.store.ops = &memory_store_ops;
 	cfg.store = &w->store.store;
-	cfg.unix_s = w->now.unix_ms / MS_PER_S;
+	cfg.now_us = w->now.now_us;
 	MUST(coordinator_open(&cfg, &w->c, error) == 0);
 	for (unsigned i = 0; i < HONEST + 2; i++)
 		machine_secret_from_random(&w->keys[i].secret, &w->keys[i].machine,

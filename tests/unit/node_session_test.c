@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "coordinator/manage.h"
 #include "coordinator/store_sqlite.h"
 #include "tests/unit/test.h"
@@ -62,10 +63,8 @@ static void open_core(struct scene *s)
 {
 	static const uint8_t random[COORDINATOR_RANDOM_LEN] = {61, 1, 2, 3, 4, 5, 6, 7, 0xfd};
 	char error[COORDINATOR_ERROR_LEN] = "";
-	struct coordinator_config cfg = {.ops = &ops,
-					 .unix_s = s->now.unix_ms / 1000,
-					 .random = random,
-					 .spki_hash = {0x5a}};
+	struct coordinator_config cfg = {
+		.ops = &ops, .now_us = s->now.now_us, .random = random, .spki_hash = {0x5a}};
 
 	CHECK_INT(store_sqlite_open(s->path, &s->store, error), 0);
 	cfg.store = s->store;
@@ -533,6 +532,91 @@ TEST(cuts_what_a_new_policy_closes)
 	end(&s);
 }
 
+static void say_endpoints(struct scene *s, struct fake *f, uint16_t port)
+{
+	struct control_message m = {.type = CONTROL_ENDPOINTS};
+
+	m.endpoints.endpoints.count = 1;
+	m.endpoints.endpoints.list[0].addr = (struct endpoint){
+		.ip = ip_from_v4((const uint8_t[]){203, 0, 113, 7}), .port = port};
+	say(s, f, &m);
+}
+
+TEST(answers_to_many_maps_at_once_send_nobody_away)
+{
+	struct scene s;
+	struct control_message ack = {.type = CONTROL_ACK};
+	uint64_t numbers[100];
+
+	start(&s);
+	struct fake *laptop = join(&s, 1, "laptop", "client"), *dev = join(&s, 2, "dev", "agent");
+	fake_forget(laptop);
+	for (uint16_t i = 0; i < 100; i++) {
+		s.now.now_us += US_PER_S;
+		say_endpoints(&s, dev, (uint16_t)(1000 + i));
+		numbers[i] = expect(laptop, CONTROL_MAP)->map.number;
+		fake_forget(laptop);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		ack.ack = numbers[i];
+		say(&s, laptop, &ack);
+	}
+	CHECK(!laptop->closed && laptop->session->acked == numbers[99]);
+	for (unsigned i = 0; i < 100 && !laptop->closed; i++) /* but to none that was not sent */
+		say(&s, laptop, &ack);
+	CHECK(laptop->closed);
+	end(&s);
+}
+
+TEST(addresses_go_on_behind_the_last_over_a_restart)
+{
+	struct scene s;
+	char error[COORDINATOR_ERROR_LEN];
+
+	start(&s);
+	join(&s, 1, "dev", "agent");
+	struct fake *ci = join(&s, 2, "ci", "agent");
+	CHECK_INT(manage_node_remove(s.c, "ci", &s.now, error), 0);
+	CHECK(ci->closed);
+	close_core(&s);
+	open_core(&s);
+	join(&s, 3, "another", "agent");
+	CHECK_INT(registry_find_name(s.c->registry, "another", "alice")->v4.b[15], 4);
+	end(&s);
+}
+
+TEST(who_was_removed_is_invited_again_in_the_same_second)
+{
+	struct scene s;
+	char error[COORDINATOR_ERROR_LEN];
+
+	start(&s);
+	struct fake *dev = join(&s, 1, "dev", "agent");
+	CHECK_INT(manage_node_remove(s.c, "dev", &s.now, error), 0);
+	s.now.unix_ms -= 3600000; /* or an hour before it, by a clock that was set back */
+	make_token(&s, "dev", "agent", false, dev->hello.token);
+	say_hello(&s, dev);
+	expect(dev, CONTROL_WELCOME);
+	end(&s);
+}
+
+TEST(forgotten_tokens_leave_room_for_new_ones)
+{
+	struct scene s;
+	char token[CONTROL_TOKEN_LEN];
+	struct token old = {.name = "old", .owner = "alice", .expires_unix_s = 1};
+
+	start(&s);
+	for (uint32_t i = 0; i < TOKEN_TABLE_MAX; i++) {
+		old.id = i + 1;
+		memcpy(old.hash, &i, sizeof(i));
+		CHECK_INT(token_table_add(&s.c->tokens, &old), 0);
+	}
+	make_token(&s, "dev", "agent", false, token);
+	CHECK_INT(s.c->tokens.count, 1);
+	end(&s);
+}
+
 TEST(removes_ephemeral_nodes_five_minutes_after_they_left)
 {
 	struct scene s;
@@ -546,14 +630,20 @@ TEST(removes_ephemeral_nodes_five_minutes_after_they_left)
 	CHECK_INT(manage_token_create(s.c, &request, random, &s.now, token, &t, error), 0);
 	struct fake *ci = fake_new(&s, 5, "ci", token);
 	say_hello(&s, ci);
-	s.now.unix_ms += 1000000;
+	s.now.now_us += 1000 * (uint64_t)US_PER_S;
 	manage_remove_ephemeral(s.c, &s.now);
 	CHECK(registry_find_id(s.c->registry, 1) != NULL);
 	node_session_on_closed(s.c, ci->session, &s.now);
-	s.now.unix_ms += 299000;
+	s.now.now_us += 299 * (uint64_t)US_PER_S;
+	s.now.unix_ms += 3600000; /* a clock that is put right takes nobody */
 	manage_remove_ephemeral(s.c, &s.now);
 	CHECK(registry_find_id(s.c->registry, 1) != NULL);
-	s.now.unix_ms += 1000;
+	close_core(&s);
+	open_core(&s);
+	s.now.unix_ms += 3600000;
+	manage_remove_ephemeral(s.c, &s.now);
+	CHECK(registry_find_id(s.c->registry, 1) != NULL);
+	s.now.now_us += 300 * (uint64_t)US_PER_S;
 	manage_remove_ephemeral(s.c, &s.now);
 	CHECK(registry_find_id(s.c->registry, 1) == NULL);
 	end(&s);
